@@ -1,0 +1,100 @@
+"""What every classification engine is: asked one question, it answers with tags and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from classifier_service.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Span:
+    """A verbatim piece of the summary: text == summary[start:end], in characters."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one span of the summary speaks of, told by whoever wrote it; kinds as in media.v1.StatementKind."""
+
+    start: int
+    end: int
+    kind: str
+    """"content", "setting", "look", "motion" or "unknown"; only the first two bear on tags."""
+    certainty: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """A summary to be tagged.
+
+    allowed: ids of the tags that may be returned (the caller's include and exclude already applied).
+    min_confidence: at or above it a tag may be returned; None: the tag's own threshold or the engine's default.
+    """
+
+    summary: str
+    taxonomy: Taxonomy
+    allowed: frozenset[str]
+    max_tags: int
+    min_confidence: float | None = None
+    statements: Sequence[Statement] = ()
+
+
+@dataclass(frozen=True)
+class ScoredTag:
+    """A tag that fits. confidence: 0 to 1, calibrated where the engine can; raw_confidence: as first estimated."""
+
+    id: str
+    confidence: float
+    raw_confidence: float
+    evidence: Sequence[Span] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the answer cost, all attempts together."""
+
+    attempts: int = 1
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Tags by falling confidence; none is an answer too. key_information: verbatim pieces of the summary."""
+
+    tags: Sequence[ScoredTag]
+    key_information: Sequence[str]
+    reasoning: str
+    usage: Usage = field(default_factory=Usage)
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class EngineCard:
+    """What answers."""
+
+    engine: str
+    model: str
+    revision: str
+    prompt: str = ""
+    """Name and version of the prompt, `name@version`; empty where there is none."""
+
+
+class ClassificationEngine(Protocol):
+    """Answers questions. Engines that compute do so off the event loop, in a thread of their own."""
+
+    @property
+    def card(self) -> EngineCard: ...
+
+    async def classify(self, question: Question) -> Answer:
+        """Raises a Failure for what it cannot answer; never returns a tag outside `question.allowed`."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Untrusted video: opened, sampled and decoded, only ever in worker processes."""

@@ -1,0 +1,1 @@
+"""The contract, the client and the command of VidToMusicTags."""

@@ -1,0 +1,1 @@
+"""How a gRPC service is hosted and called; knows no service."""

@@ -1,0 +1,264 @@
+"""Every way in which a call can fail, named for the fact; each knows its status code, reason and what a retry is worth.
+
+Pure Python, so that domain code may raise them. `status.py` turns them into google.rpc.Status and back.
+A message is written for the caller and says what to do; anything else stays in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class Failure(Exception):
+    """A failure whose message the caller may read.
+
+    field: the request field at fault, as a path such as `options.sampling.sampler`; sent as BadRequest.
+    retry_after_seconds: present only where trying again can help; sent as RetryInfo and as pushback metadata.
+    details: a few short strings for machines; sent as ErrorInfo.metadata.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = "",
+        retry_after_seconds: float | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.retry_after_seconds = retry_after_seconds
+        self.details = dict(details or {})
+
+
+class InvalidRequest(Failure):
+    """A field holds something that the contract does not allow."""
+
+    code, reason = "INVALID_ARGUMENT", "INVALID_REQUEST"
+
+
+class ConfigMissing(Failure):
+    """A stream began with something other than its config."""
+
+    code, reason = "INVALID_ARGUMENT", "CONFIG_MISSING"
+
+
+class ConfigRepeated(Failure):
+    """A stream sent its config a second time."""
+
+    code, reason = "INVALID_ARGUMENT", "CONFIG_REPEATED"
+
+
+class InputAfterEnd(Failure):
+    """A stream went on after `end_of_input`."""
+
+    code, reason = "INVALID_ARGUMENT", "INPUT_AFTER_END"
+
+
+class InputTruncated(Failure):
+    """A stream was half-closed without `end_of_input`."""
+
+    code, reason = "INVALID_ARGUMENT", "INPUT_TRUNCATED"
+
+
+class InputCountMismatch(Failure):
+    """`end_of_input` counts something other than what arrived."""
+
+    code, reason = "DATA_LOSS", "INPUT_COUNT_MISMATCH"
+
+
+class FrameInvalid(Failure):
+    """A frame cannot be read as what the config calls it."""
+
+    code, reason = "INVALID_ARGUMENT", "FRAME_INVALID"
+
+
+class FrameSizeMismatch(Failure):
+    """Frames of one clip differ in size."""
+
+    code, reason = "INVALID_ARGUMENT", "FRAME_SIZE_MISMATCH"
+
+
+class FrameTooLarge(Failure):
+    """A frame has more bytes or pixels than the limit."""
+
+    code, reason = "INVALID_ARGUMENT", "FRAME_TOO_LARGE"
+
+
+class TooManyFrames(Failure):
+    """A clip or window has more frames than the model takes."""
+
+    code, reason = "INVALID_ARGUMENT", "TOO_MANY_FRAMES"
+
+
+class NoFrames(Failure):
+    """A clip has no frames."""
+
+    code, reason = "INVALID_ARGUMENT", "NO_FRAMES"
+
+
+class UnknownPrompt(Failure):
+    """No prompt template has that name."""
+
+    code, reason = "NOT_FOUND", "PROMPT_UNKNOWN"
+
+
+class UnknownModel(Failure):
+    """The named model is not the one that is served."""
+
+    code, reason = "NOT_FOUND", "MODEL_UNKNOWN"
+
+
+class UnknownTaxonomy(Failure):
+    """No taxonomy has that id and version."""
+
+    code, reason = "NOT_FOUND", "TAXONOMY_UNKNOWN"
+
+
+class UnknownTag(Failure):
+    """A tag that the taxonomy does not have was named."""
+
+    code, reason = "INVALID_ARGUMENT", "TAG_UNKNOWN"
+
+
+class UnknownSampler(Failure):
+    """No sampler has that name."""
+
+    code, reason = "INVALID_ARGUMENT", "SAMPLER_UNKNOWN"
+
+
+class TaxonomyInvalid(Failure):
+    """A taxonomy breaks the rules of taxonomies."""
+
+    code, reason = "INVALID_ARGUMENT", "TAXONOMY_INVALID"
+
+
+class SummaryInvalid(Failure):
+    """A summary is empty, too long or not text."""
+
+    code, reason = "INVALID_ARGUMENT", "SUMMARY_INVALID"
+
+
+class RequiredFacetEmpty(Failure):
+    """No tag of a facet that must be answered fits."""
+
+    code, reason = "FAILED_PRECONDITION", "REQUIRED_FACET_EMPTY"
+
+
+class UriRefused(Failure):
+    """The URI leads outside what this gateway may open."""
+
+    code, reason = "PERMISSION_DENIED", "URI_REFUSED"
+
+
+class UriInvalid(Failure):
+    """The URI cannot be understood or its scheme is not served."""
+
+    code, reason = "INVALID_ARGUMENT", "URI_INVALID"
+
+
+class VideoNotFound(Failure):
+    """There is no file at that URI."""
+
+    code, reason = "NOT_FOUND", "VIDEO_NOT_FOUND"
+
+
+class VideoUnreadable(Failure):
+    """The bytes are not a video that can be decoded."""
+
+    code, reason = "INVALID_ARGUMENT", "VIDEO_UNREADABLE"
+
+
+class VideoHasNoPicture(Failure):
+    """The file holds no video stream."""
+
+    code, reason = "INVALID_ARGUMENT", "VIDEO_WITHOUT_PICTURE"
+
+
+class VideoTooLarge(Failure):
+    """The video exceeds a limit of bytes, pixels, frames or duration."""
+
+    code, reason = "INVALID_ARGUMENT", "VIDEO_TOO_LARGE"
+
+
+class DecodeTimeout(Failure):
+    """Decoding took longer than it may."""
+
+    code, reason = "DEADLINE_EXCEEDED", "DECODE_TIMEOUT"
+
+
+class DecoderDied(Failure):
+    """The worker that decoded the video ended; the video may be the cause."""
+
+    code, reason = "INTERNAL", "DECODER_DIED"
+
+
+class SpoolFull(Failure):
+    """There is no room on disk for another upload."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "SPOOL_FULL"
+
+
+class StreamsFull(Failure):
+    """All slots for calls are taken."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "STREAMS_FULL"
+
+
+class QueueFull(Failure):
+    """The queue for work is full."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "QUEUE_FULL"
+
+
+class Draining(Failure):
+    """The server is shutting down."""
+
+    code, reason = "UNAVAILABLE", "DRAINING"
+
+
+class Loading(Failure):
+    """The model is not loaded yet."""
+
+    code, reason = "UNAVAILABLE", "MODEL_LOADING"
+
+
+class WouldMissDeadline(Failure):
+    """The wait for work would outlast the caller's deadline."""
+
+    code, reason = "DEADLINE_EXCEEDED", "WOULD_MISS_DEADLINE"
+
+
+class DeadlineExceeded(Failure):
+    """The time for the call ran out."""
+
+    code, reason = "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"
+
+
+class CaptioningFailed(Failure):
+    """The model could not describe the clip."""
+
+    code, reason = "INTERNAL", "CAPTIONING_FAILED"
+
+
+class AnswerInvalid(Failure):
+    """The engine's answer broke the contract and was withheld."""
+
+    code, reason = "INTERNAL", "MODEL_OUTPUT_INVALID"
+
+
+class UpstreamUnavailable(Failure):
+    """A service that this one needs cannot be reached."""
+
+    code, reason = "UNAVAILABLE", "UPSTREAM_UNAVAILABLE"
+
+
+class UpstreamBroken(Failure):
+    """A service that this one needs answered against the contract."""
+
+    code, reason = "INTERNAL", "UPSTREAM_BROKEN"
