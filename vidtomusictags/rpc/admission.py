@@ -1,0 +1,66 @@
+"""Who may come in: a bounded number of calls, none before the server is ready, none once it drains."""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from vidtomusictags.rpc import failures
+
+
+class _State(enum.Enum):
+    LOADING = enum.auto()
+    READY = enum.auto()
+    DRAINING = enum.auto()
+
+
+def with_jitter(seconds: float) -> float:
+    """Between a half and one and a half times as long: gRPC clients wait exactly what they are told (gRFC A6)."""
+    return seconds * (0.5 + random.random())  # noqa: S311  # spreads retries, keeps no secret
+
+
+class Admission:
+    """Counts the calls of one server. Used on its event loop only.
+
+    max_calls: calls that may run at once. uncounted: full names of methods that cost nothing and take no slot.
+    """
+
+    def __init__(self, *, max_calls: int, uncounted: Iterable[str] = ()) -> None:
+        self._max_calls = max_calls
+        self._uncounted = frozenset(uncounted)
+        self._state = _State.LOADING
+        self.running = 0
+
+    def open(self) -> None:
+        """From now on calls come in."""
+        self._state = _State.READY
+
+    def drain(self) -> None:
+        """From now on none does; those inside go on."""
+        self._state = _State.DRAINING
+
+    @asynccontextmanager
+    async def layer(self, method: str, context: Any) -> AsyncIterator[None]:
+        """Refuses a call at once or holds a slot for it until it ends."""
+        if self._state is _State.LOADING:
+            raise failures.Loading("The server is still loading; try again.", retry_after_seconds=with_jitter(1.0))
+        if self._state is _State.DRAINING:
+            raise failures.Draining(
+                "The server is shutting down; try again on another.", retry_after_seconds=with_jitter(0.2)
+            )
+        if method in self._uncounted:
+            yield
+            return
+        if self.running >= self._max_calls:
+            raise failures.StreamsFull(
+                f"All {self._max_calls} slots are taken; try again after the delay.",
+                retry_after_seconds=with_jitter(0.5),
+            )
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1

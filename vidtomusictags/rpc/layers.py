@@ -1,0 +1,111 @@
+"""What surrounds every call: context managers, the first outermost, around handlers of all four arities."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any
+
+import grpc
+import structlog
+
+from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.status import pushback, to_status
+
+log = structlog.get_logger()
+
+DETAILS = "grpc-status-details-bin"
+"""Trailing metadata that carries google.rpc.Status, as grpc_status reads it."""
+
+Layer = Callable[[str, Any], AbstractAsyncContextManager[None]]
+"""Given the full method name and the ServicerContext, a block that the call runs in."""
+
+
+class Layers(grpc.aio.ServerInterceptor):
+    """Runs every call of our services inside `layers`; gRPC's own health and reflection stay as they are."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = tuple(layers)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(handler_call_details)
+        method: str = handler_call_details.method
+        if handler is None or method.startswith("/grpc."):
+            return handler
+        if handler.response_streaming:
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else (grpc.unary_stream_rpc_method_handler)
+            )
+            inner = handler.stream_stream or handler.unary_stream
+            return make(self._streaming(method, inner), handler.request_deserializer, handler.response_serializer)
+        make = (
+            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        inner = handler.stream_unary or handler.unary_unary
+        return make(self._unary(method, inner), handler.request_deserializer, handler.response_serializer)
+
+    @asynccontextmanager
+    async def _inside(self, method: str, context: Any) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for layer in self._layers:
+                await stack.enter_async_context(layer(method, context))
+            yield
+
+    def _unary(self, method: str, inner: Any) -> Any:
+        async def call(request: Any, context: Any) -> Any:
+            async with self._inside(method, context):
+                return await inner(request, context)
+
+        return call
+
+    def _streaming(self, method: str, inner: Any) -> Any:
+        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+            # gRPC does not close handler generators (grpc/grpc#42295), so the inner one is closed here.
+            async with self._inside(method, context), aclosing(inner(request, context)) as responses:
+                async for response in responses:
+                    yield response
+
+        return call
+
+
+def as_failure(error: Exception) -> Failure:
+    """What to show the caller: a Failure as it is; of anything else an id only, under which the log has the text."""
+    if isinstance(error, Failure):
+        return error
+    error_id = uuid.uuid4().hex[:12]
+    log.error("failed", error_id=error_id, exc_info=error)
+    return Failure(f"The server failed; its log has the cause under {error_id}.", details={"error_id": error_id})
+
+
+def answering(domain: str) -> Layer:
+    """The layer that turns failures into statuses, and writes the one line a call leaves in the log."""
+
+    @asynccontextmanager
+    async def layer(method: str, context: Any) -> AsyncIterator[None]:
+        service = structlog.contextvars.get_contextvars().get("service")
+        structlog.contextvars.clear_contextvars()  # at entry: the exit of a generator may run in another context
+        if service:
+            structlog.contextvars.bind_contextvars(service=service)
+        started, code, reason = time.monotonic(), "CANCELLED", None
+        try:
+            yield
+            code = "OK"
+        except Exception as error:
+            failure = as_failure(error)
+            code, reason = failure.code, failure.reason
+            details = to_status(failure, domain=domain).SerializeToString()
+            trailing = ((DETAILS, details), *pushback(failure))
+            await context.abort(grpc.StatusCode[failure.code], failure.message, trailing_metadata=trailing)
+        finally:
+            facts = {"reason": reason} if reason else {}
+            log.info("answered", method=method, code=code, seconds=round(time.monotonic() - started, 4), **facts)
+
+    return layer

@@ -1,0 +1,48 @@
+"""Log lines: one event and its facts to a line, as JSON unless a terminal is watching."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import uuid
+from typing import Any, TextIO
+
+import structlog
+
+from vidtomusictags.rpc.failures import InvalidRequest
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def write_logs(*, service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Sends the logs of this process to `stream` (stdout by default). Called once, by the command."""
+    out = stream or sys.stdout
+    renderer: Any = structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def take_request_id(given: str) -> str:
+    """The caller's request id, or a new one; bound to every later log line of the call.
+
+    Raises InvalidRequest where it could not stand in a log line.
+    """
+    if given and not _REQUEST_ID.fullmatch(given):
+        raise InvalidRequest(
+            "request_id must be 1 to 128 printable ASCII characters without spaces", field="request_id"
+        )
+    request_id = given or str(uuid.uuid4())
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id

@@ -1,0 +1,146 @@
+"""Hosting: a gRPC server with health, reflection, layers and an orderly end, for the length of a block."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health as grpc_health
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from vidtomusictags.rpc.admission import Admission
+from vidtomusictags.rpc.deadlines import within_deadline
+from vidtomusictags.rpc.layers import Layers, answering
+from vidtomusictags.rpc.settings import HostSettings
+
+log = structlog.get_logger()
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+OPTIONS = (
+    ("grpc.max_concurrent_streams", 1024),  # a backstop; `Admission` answers long before, with words
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_time_ms", 60_000),  # finds clients that are gone
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Clients look for new replicas only when a connection ends. No grace: it would kill running streams.
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.so_reuseport", 0),
+)
+LIVENESS, READINESS = "liveness", "readiness"
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@dataclass(frozen=True)
+class Service:
+    """A servicer and how it is added to a server."""
+
+    descriptor: ServiceDescriptor
+    add_to: Callable[[grpc.aio.Server], None]
+    uncounted: Sequence[str] = ()
+    """Names of methods that cost nothing and take no slot."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A server that listens. It takes calls in once it is told that all is loaded."""
+
+    port: int
+    _admission: Admission
+    _health: grpc_health.aio.HealthServicer
+    _names: Sequence[str]
+
+    async def announce_ready(self) -> None:
+        """From now on calls come in, and health says so."""
+        self._admission.open()
+        for name in self._names:
+            await self._health.set(name, _SERVING)
+
+
+@asynccontextmanager
+async def listening(settings: HostSettings, service: Service) -> AsyncIterator[Host]:
+    """A server on `settings.listen` for the length of the block; at its end it drains in three phases.
+
+    First health says NOT_SERVING while calls still come in, then late ones are refused while running ones finish, then
+    what is left is cut. Raises OSError when the address cannot be had.
+    """
+    full_name = service.descriptor.full_name
+    admission = Admission(
+        max_calls=settings.max_calls, uncounted=[f"/{full_name}/{method}" for method in service.uncounted]
+    )
+    layers = Layers([answering(full_name), within_deadline(settings.max_call_seconds), admission.layer])
+    server = grpc.aio.server(interceptors=[layers], options=OPTIONS)
+    health = grpc_health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    for name in ("", LIVENESS):
+        await health.set(name, _SERVING)
+    for name in (READINESS, full_name):
+        await health.set(name, _NOT_SERVING)
+    service.add_to(server)
+    if settings.reflection:
+        reflection.enable_server_reflection((full_name, grpc_health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    host = Host(_bind(server, settings), admission, health, (READINESS, full_name))
+    await server.start()
+    log.info("listening", address=settings.listen, port=host.port, service_name=full_name)
+    try:
+        yield host
+        await health.enter_graceful_shutdown()
+        await asyncio.sleep(settings.drain_announce_seconds)  # routers need this long to hear of it
+    finally:
+        await health.enter_graceful_shutdown()
+        admission.drain()
+        log.info("draining", calls=admission.running)
+        await server.stop(settings.drain_grace_seconds)
+        log.info("stopped")
+
+
+async def serve_until_signal(running: AbstractAsyncContextManager[int]) -> None:
+    """Enters the block, leaves it at SIGTERM or SIGINT; a second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def on_signal() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, on_signal)
+    async with running:
+        await stop.wait()
+
+
+def _bind(server: grpc.aio.Server, settings: HostSettings) -> int:
+    if not settings.insecure and not _is_loopback(settings.listen):
+        raise OSError(
+            f"refusing to listen in plaintext on {settings.listen}: use a loopback address, "
+            "or set INSECURE=true (with the service's prefix) where the network secures the traffic"
+        )
+    try:
+        port: int = server.add_insecure_port(settings.listen)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {settings.listen}: is the address right, and the port free?") from error
+    return port
+
+
+def _is_loopback(address: str) -> bool:
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

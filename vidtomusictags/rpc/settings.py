@@ -1,0 +1,23 @@
+"""The settings that every service has, because every service is hosted alike."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class HostSettings(BaseSettings):
+    """How a service listens, how much it takes in, how it goes. Services add their own and set the prefix."""
+
+    listen: str = Field("127.0.0.1:0", description="Address and port; port 0 picks a free one.")
+    insecure: bool = Field(False, description="Listen in plaintext beyond loopback: for networks that secure it.")
+    reflection: bool = Field(True, description="Let clients such as grpcurl ask for the contract.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    max_calls: int = Field(64, ge=1, le=10_000, description="Calls that run at once; one more is refused.")
+    max_call_seconds: float = Field(600.0, gt=0, description="Longest a call may take, whatever its deadline.")
+    drain_announce_seconds: float = Field(
+        5.0, ge=0, le=300, description="How long calls still come in after NOT_SERVING is announced."
+    )
+    drain_grace_seconds: float = Field(30.0, ge=0, le=3600, description="How long running calls have to finish after.")
