@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.layers import as_failure
 from vidtomusictags.rpc.status import to_status
 
-
-class OneofRequest(Protocol):
-    """A request message whose oneof `request` holds `config`, some input, or `end_of_input`."""
-
-    def WhichOneof(self, oneof_group: str) -> str | None: ...
-
-
-RequestT = TypeVar("RequestT", bound=OneofRequest)
+RequestT = TypeVar("RequestT", bound=Message)
+"""A request message whose oneof `request` holds `config`, some input, or `end_of_input`."""
 EventT = TypeVar("EventT")
 
 _AHEAD = 2
@@ -99,23 +94,24 @@ class Requests(Generic[RequestT]):
 async def telling_failures(
     events: AsyncIterator[EventT],
     *,
-    error_event: Callable[[status_pb2.Status], EventT],
+    error_event: Callable[[int, status_pb2.Status], EventT],
     domain: str,
     requests: Requests[RequestT] | None = None,
 ) -> AsyncIterator[EventT]:
     """The events of a call; a failure after the first is told as a last event, and then raised for the call's status.
 
+    error_event: makes that event from its number (events count from 1) and the Status.
     requests: the caller's side, where the caller may still be writing.
     """
-    accepted = False
+    told = 0
     try:
         async for event in events:
-            accepted = True
             yield event
+            told += 1
     except Exception as error:
         failure = as_failure(error)
-        if accepted:
-            yield error_event(to_status(failure, domain=domain))
+        if told:
+            yield error_event(told + 1, to_status(failure, domain=domain))
             if requests is not None:
                 await requests.discard()
         raise failure from None

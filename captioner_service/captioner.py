@@ -1,0 +1,162 @@
+"""Describes clips and streams of windows: gathers frames, hands clips to the batcher, keeps the windows in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from captioner_service.batcher import Batcher, Described
+from captioner_service.clip import Clip, GenerationOptions, Prompt
+from captioner_service.engines.engine import ModelCard
+from captioner_service.frames import EncodedFrame, FrameFormat, FrameOrder, decode_frames
+from vidtomusictags.rpc import failures
+
+MAX_WINDOWS_IN_FLIGHT = 4
+"""Windows of one stream that are held or described at once; reading stops until one of them is done."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done with the frames of a call. window: frames for each summary; 0: all frames are one clip."""
+
+    format: FrameFormat
+    window: int
+    prompt: Prompt
+    options: GenerationOptions
+    text_deltas: bool = False
+
+
+@dataclass(frozen=True)
+class TextPiece:
+    """A piece of the text of a window."""
+
+    window: int
+    text: str
+
+
+@dataclass(frozen=True)
+class WindowSummary:
+    """A finished window. pts in seconds from the first presented frame of the video."""
+
+    window: int
+    described: Described
+    first_pts_seconds: float
+    last_pts_seconds: float
+    frame_count: int
+    prompt: Prompt
+    seed: int
+
+
+class Captioner:
+    """The captioner's work, apart from any wire. `remaining_seconds` tells how long the present call still has."""
+
+    def __init__(self, batcher: Batcher, *, remaining_seconds: Callable[[], float]) -> None:
+        self._batcher = batcher
+        self._remaining_seconds = remaining_seconds
+
+    @property
+    def card(self) -> ModelCard:
+        """What is served."""
+        return self._batcher.card
+
+    async def describe(self, frames: Sequence[EncodedFrame], job: Job) -> WindowSummary:
+        """One clip, described. Raises the failures of `FrameOrder`, `decode_frames` and `Batcher.submit`."""
+        order = FrameOrder(job.format.encoding)
+        for frame in frames:
+            order.check(frame)
+        self._check_count(len(frames))
+        return await self._summarise(frames, job, window=0)
+
+    async def describe_stream(
+        self, frames: AsyncIterator[EncodedFrame], job: Job
+    ) -> AsyncIterator[TextPiece | WindowSummary]:
+        """Text and summaries, window by window, while frames still come. Raises what `describe` raises."""
+        events: asyncio.Queue[TextPiece | WindowSummary | None] = asyncio.Queue()
+        windows = asyncio.create_task(self._run_windows(frames, job, events))
+        windows.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await windows  # raises what went wrong
+        finally:
+            windows.cancel()
+            await asyncio.gather(windows, return_exceptions=True)
+
+    async def _run_windows(
+        self,
+        frames: AsyncIterator[EncodedFrame],
+        job: Job,
+        events: asyncio.Queue[TextPiece | WindowSummary | None],
+    ) -> None:
+        order = FrameOrder(job.format.encoding)
+        free = asyncio.Semaphore(MAX_WINDOWS_IN_FLIGHT)
+        gathered: list[EncodedFrame] = []
+        count = 0
+        previous: asyncio.Task[None] | None = None
+
+        async def summarise(window: int, clip: Sequence[EncodedFrame], before: asyncio.Task[None] | None) -> None:
+            try:
+                summary = await self._summarise(clip, job, window, events.put_nowait)
+                if before is not None:
+                    await before
+                events.put_nowait(summary)
+            finally:
+                free.release()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                async for frame in frames:
+                    order.check(frame)
+                    gathered.append(frame)
+                    self._check_count(len(gathered))
+                    if len(gathered) == job.window:
+                        await free.acquire()
+                        previous = group.create_task(summarise(count, gathered, previous))
+                        gathered, count = [], count + 1
+                if gathered or count == 0:
+                    self._check_count(len(gathered))
+                    await free.acquire()
+                    group.create_task(summarise(count, gathered, previous))
+        except BaseExceptionGroup as group_error:
+            raise _first(group_error) from None
+
+    async def _summarise(
+        self,
+        frames: Sequence[EncodedFrame],
+        job: Job,
+        window: int,
+        tell: Callable[[TextPiece], None] | None = None,
+    ) -> WindowSummary:
+        pictures = await asyncio.to_thread(decode_frames, frames, job.format)
+        clip = Clip(pictures, [frame.pts_seconds for frame in frames], job.prompt, job.options)
+        described = await self._batcher.submit(
+            clip,
+            within_seconds=self._remaining_seconds(),
+            on_text=(lambda text: tell(TextPiece(window, text))) if tell and job.text_deltas else None,
+        )
+        return WindowSummary(
+            window,
+            described,
+            first_pts_seconds=frames[0].pts_seconds,
+            last_pts_seconds=frames[-1].pts_seconds,
+            frame_count=len(frames),
+            prompt=job.prompt,
+            seed=job.options.seed,
+        )
+
+    def _check_count(self, count: int) -> None:
+        if count == 0:
+            raise failures.NoFrames("There are no frames to describe; send at least one.", field="frames")
+        if count > self.card.max_frames:
+            raise failures.TooManyFrames(
+                f"A clip may have at most {self.card.max_frames} frames; sample fewer, or set `window`.", field="frames"
+            )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that came first; the rest of a group only followed from it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
