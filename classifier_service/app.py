@@ -1,0 +1,54 @@
+"""The classifier as a whole: put together, started, and taken down in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+
+from classifier_service.classifier import Classifier
+from classifier_service.engines import open_engine
+from classifier_service.engines.engine import ClassificationEngine
+from classifier_service.servicer import SERVICE, ClassifierServicer
+from classifier_service.settings import ClassifierSettings
+from classifier_service.taxonomy_store import TaxonomyStore
+from vidtomusictags.classifier.v1.classifier_pb2_grpc import add_ClassifierServiceServicer_to_server
+from vidtomusictags.rpc.server import Service, listening
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
+    """The whole classifier for the length of the block; yields the bound port once calls are taken.
+
+    Raises ValueError for an unknown engine, TaxonomyInvalid or UnknownTaxonomy for taxonomies that cannot be served,
+    OSError for an address that cannot be had, and whatever stops the engine from loading.
+    """
+    store = TaxonomyStore.load(settings.taxonomy_directories)
+    default = store.find(settings.default_taxonomy)
+    log.info("loading", engine=settings.engine, taxonomies=len(store.all))
+    async with _open(settings.engine) as engine:
+        servicer = ClassifierServicer(Classifier(engine), store, default=default)
+        service = Service(
+            SERVICE,
+            partial(add_ClassifierServiceServicer_to_server, servicer),
+            uncounted=["ListTaxonomies", "GetTaxonomy"],
+        )
+        async with listening(settings, service) as host:
+            await host.announce_ready()
+            card = engine.card
+            log.info("ready", engine=card.engine, model=card.model, revision=card.revision)
+            yield host.port
+
+
+@asynccontextmanager
+async def _open(name: str) -> AsyncIterator[ClassificationEngine]:
+    engine = await asyncio.to_thread(open_engine, name)
+    try:
+        yield engine
+    finally:
+        await engine.close()

@@ -1,0 +1,102 @@
+"""The classifier's work, apart from any wire: checks what is asked, asks the engine, checks what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from classifier_service.allowed_tags import allowed_tags
+from classifier_service.engines.engine import Answer, ClassificationEngine, Question, Statement
+from classifier_service.summaries import JoinedSegments, Segment, check_summary
+from classifier_service.taxonomy import Taxonomy
+from classifier_service.verifying import verify
+from vidtomusictags.rpc.failures import InvalidRequest
+
+DEFAULT_MAX_TAGS = 10
+MAX_TAGS = 100
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What may be returned. include, exclude: ids of tags or facets. min_confidence: None for the tags' own."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    max_tags: int = DEFAULT_MAX_TAGS
+    min_confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InvalidRequest, naming the field."""
+        if not 1 <= self.max_tags <= MAX_TAGS:
+            raise InvalidRequest(f"max_tags must be 1 to {MAX_TAGS}.", field="options.max_tags")
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:  # NaN fails this too
+            raise InvalidRequest("min_confidence must be 0 to 1.", field="options.min_confidence")
+
+
+@dataclass(frozen=True)
+class Classified:
+    """An answer, with the taxonomy it is about and the wall-clock time the engine took."""
+
+    answer: Answer
+    taxonomy: Taxonomy
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ClassifiedSegments:
+    """The answer about the whole, whose evidence lies in `joined`, and one about each segment, in order."""
+
+    whole: Classified
+    joined: JoinedSegments
+    segments: Sequence[Classified] = field(default_factory=tuple)
+
+
+class Classifier:
+    """Says which tags of a taxonomy fit a summary."""
+
+    def __init__(self, engine: ClassificationEngine) -> None:
+        self._engine = engine
+
+    @property
+    def engine(self) -> ClassificationEngine:
+        """What answers."""
+        return self._engine
+
+    async def classify(
+        self, summary: str, taxonomy: Taxonomy, wanted: Wanted, statements: Sequence[Statement] = ()
+    ) -> Classified:
+        """The tags of one text.
+
+        Raises SummaryInvalid, UnknownTag, InvalidRequest, AnswerInvalid, and what the engine raises.
+        """
+        check_summary(summary, statements)
+        return await self._ask(summary, taxonomy, wanted, statements)
+
+    async def classify_segments(
+        self, segments: Sequence[Segment], taxonomy: Taxonomy, wanted: Wanted
+    ) -> ClassifiedSegments:
+        """The tags of each segment and of all together. Raises what `classify` raises."""
+        joined = JoinedSegments(segments)
+        whole, *each = await asyncio.gather(
+            self._ask(joined.text, taxonomy, wanted, joined.statements),
+            *(self._ask(segment.text, taxonomy, wanted, segment.statements) for segment in segments),
+        )
+        return ClassifiedSegments(whole, joined, each)
+
+    async def _ask(
+        self, summary: str, taxonomy: Taxonomy, wanted: Wanted, statements: Sequence[Statement]
+    ) -> Classified:
+        question = Question(
+            summary=summary,
+            taxonomy=taxonomy,
+            allowed=allowed_tags(taxonomy, wanted.include, wanted.exclude),
+            max_tags=wanted.max_tags,
+            min_confidence=wanted.min_confidence,
+            statements=statements,
+        )
+        started = time.monotonic()
+        answer = await self._engine.classify(question)
+        verify(answer, question)
+        return Classified(answer, taxonomy, time.monotonic() - started)
