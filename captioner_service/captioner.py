@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from captioner_service.batcher import Batcher, Described
@@ -70,7 +70,7 @@ class Captioner:
 
     async def describe_stream(
         self, frames: AsyncIterator[EncodedFrame], job: Job
-    ) -> AsyncIterator[TextPiece | WindowSummary]:
+    ) -> AsyncGenerator[TextPiece | WindowSummary, None]:
         """Text and summaries, window by window, while frames still come. Raises what `describe` raises."""
         events: asyncio.Queue[TextPiece | WindowSummary | None] = asyncio.Queue()
         windows = asyncio.create_task(self._run_windows(frames, job, events))

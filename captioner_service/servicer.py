@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from google.rpc import status_pb2
@@ -55,7 +56,7 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
         """See the contract."""
         return model_message(self._captioner.card, self._prompts)
 
-    async def _events(self, requests: Requests[pb.CaptionRequest]) -> AsyncIterator[pb.CaptionResponse]:
+    async def _events(self, requests: Requests[pb.CaptionRequest]) -> AsyncGenerator[pb.CaptionResponse, None]:
         config = (await requests.config(within_seconds=self._settings.first_message_seconds)).config
         request_id = take_request_id(config.request_id)
         card = self._captioner.card
@@ -66,13 +67,14 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
         yield pb.CaptionResponse(sequence=1, accepted=accepted)
         sequence, summaries = 2, 0
         arriving = _Arriving(requests, idle_seconds=self._settings.idle_seconds)
-        async for event in self._captioner.describe_stream(arriving.frames(), job):
-            if isinstance(event, TextPiece):
-                yield pb.CaptionResponse(sequence=sequence, text_delta=delta_message(event))
-            else:
-                yield pb.CaptionResponse(sequence=sequence, summary=summary_message(event, card))
-                summaries += 1
-            sequence += 1
+        async with aclosing(self._captioner.describe_stream(arriving.frames(), job)) as events:
+            async for event in events:
+                if isinstance(event, TextPiece):
+                    yield pb.CaptionResponse(sequence=sequence, text_delta=delta_message(event))
+                else:
+                    yield pb.CaptionResponse(sequence=sequence, summary=summary_message(event, card))
+                    summaries += 1
+                sequence += 1
         requests.check_end()
         completed = pb.CaptionCompleted(frame_count=arriving.count, summaries=summaries)
         yield pb.CaptionResponse(sequence=sequence, completed=completed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from classifier_service.allowed_tags import allowed_tags
 from classifier_service.classifier import Classifier
 from classifier_service.taxonomy import Taxonomy
 from classifier_service.taxonomy_rules import refuse_faulty
@@ -11,6 +12,7 @@ from classifier_service.taxonomy_store import TaxonomyStore
 from classifier_service.taxonomy_translation import taxonomy_message, to_taxonomy
 from classifier_service.translation import (
     classification_message,
+    provenance_message,
     segment_messages,
     taxonomy_ref,
     taxonomy_summary,
@@ -39,6 +41,9 @@ class ClassifierServicer(classifier_pb2_grpc.ClassifierServiceServicer):
         request_id = take_request_id(request.request_id)
         wanted, taxonomy = to_wanted(request.options), self._taxonomy(request)
         card = self._classifier.engine.card
+        if request.validate_only:
+            allowed_tags(taxonomy, wanted.include, wanted.exclude)
+            return pb.ClassifyResponse(request_id=request_id, classification=provenance_message(taxonomy, card))
         match request.WhichOneof("input"):
             case "summary":
                 statements = to_statements(request.statements)

@@ -59,14 +59,11 @@ def to_segments(messages: Iterable[pb.Segment]) -> list[Segment]:
 def classification_message(classified: Classified, card: EngineCard, place: Place = in_one_text) -> pb.Classification:
     """An answer with how it was made and what it cost."""
     answer, taxonomy = classified.answer, classified.taxonomy
-    return pb.Classification(
+    message = provenance_message(taxonomy, card)
+    details = pb.Classification(
         tags=[_scored_tag(tag, taxonomy, place) for tag in answer.tags],
         key_information=list(answer.key_information),
         reasoning=answer.reasoning,
-        taxonomy=taxonomy_ref(taxonomy),
-        provenance=pb.ClassificationProvenance(
-            engine=card.engine, model=card.model, revision=card.revision, prompt=card.prompt
-        ),
         usage=pb.ClassificationUsage(
             attempts=answer.usage.attempts,
             prompt_tokens=answer.usage.prompt_tokens,
@@ -76,6 +73,16 @@ def classification_message(classified: Classified, card: EngineCard, place: Plac
         ),
         warnings=list(answer.warnings),
     )
+    message.MergeFrom(details)
+    return message
+
+
+def provenance_message(taxonomy: Taxonomy, card: EngineCard) -> pb.Classification:
+    """Which vocabulary and which engine, without an answer."""
+    provenance = pb.ClassificationProvenance(
+        engine=card.engine, model=card.model, revision=card.revision, prompt=card.prompt
+    )
+    return pb.Classification(taxonomy=taxonomy_ref(taxonomy), provenance=provenance)
 
 
 def segment_messages(

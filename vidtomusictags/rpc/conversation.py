@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -92,12 +93,12 @@ class Requests(Generic[RequestT]):
 
 
 async def telling_failures(
-    events: AsyncIterator[EventT],
+    events: AsyncGenerator[EventT, None],
     *,
     error_event: Callable[[int, status_pb2.Status], EventT],
     domain: str,
     requests: Requests[RequestT] | None = None,
-) -> AsyncIterator[EventT]:
+) -> AsyncGenerator[EventT, None]:
     """The events of a call; a failure after the first is told as a last event, and then raised for the call's status.
 
     error_event: makes that event from its number (events count from 1) and the Status.
@@ -105,9 +106,10 @@ async def telling_failures(
     """
     told = 0
     try:
-        async for event in events:
-            yield event
-            told += 1
+        async with aclosing(events):
+            async for event in events:
+                yield event
+                told += 1
     except Exception as error:
         failure = as_failure(error)
         if told:

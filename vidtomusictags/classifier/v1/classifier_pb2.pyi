@@ -106,6 +106,7 @@ class ClassifyRequest(_message.Message):
     INLINE_TAXONOMY_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     STATEMENTS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters. Empty:
     the server makes one.
@@ -114,6 +115,10 @@ class ClassifyRequest(_message.Message):
     """One text about the whole video, 1 to 20,000 characters."""
     taxonomy_id: _builtins.str
     """`id` for the newest version, or `id@version`."""
+    validate_only: _builtins.bool
+    """True: taxonomy and options are checked and nothing is tagged; `input` may then be left out. For callers that have
+    costly work to do before they hold a summary.
+    """
     @_builtins.property
     def segments(self) -> Global___SegmentedSummary:
         """One text for each stretch of the video."""
@@ -140,10 +145,11 @@ class ClassifyRequest(_message.Message):
         inline_taxonomy: Global___Taxonomy | None = ...,
         options: Global___ClassifyOptions | None = ...,
         statements: _abc.Iterable[_media_pb2.Statement] | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inline_taxonomy", b"inline_taxonomy", "input", b"input", "options", b"options", "segments", b"segments", "summary", b"summary", "taxonomy", b"taxonomy", "taxonomy_id", b"taxonomy_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inline_taxonomy", b"inline_taxonomy", "input", b"input", "options", b"options", "request_id", b"request_id", "segments", b"segments", "statements", b"statements", "summary", b"summary", "taxonomy", b"taxonomy", "taxonomy_id", b"taxonomy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inline_taxonomy", b"inline_taxonomy", "input", b"input", "options", b"options", "request_id", b"request_id", "segments", b"segments", "statements", b"statements", "summary", b"summary", "taxonomy", b"taxonomy", "taxonomy_id", b"taxonomy_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["summary", "segments"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
@@ -267,7 +273,7 @@ class ClassifyResponse(_message.Message):
     """As in the request, or the one that the server made."""
     @_builtins.property
     def classification(self) -> Global___Classification:
-        """The tags of the whole video."""
+        """The tags of the whole video. With `validate_only`, only which taxonomy and engine would have been used."""
 
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___SegmentClassification]:

@@ -1,0 +1,75 @@
+"""The gateway as a whole: put together, started, and taken down in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Protocol, TypeVar
+
+import structlog
+
+from gateway.clients import CaptionerClient, ClassifierClient
+from gateway.servicer import SERVICE, TaggingServicer
+from gateway.settings import GatewaySettings
+from gateway.spool import open_spool
+from gateway.tagger import Tagger
+from gateway.video.limits import SandboxLimits
+from gateway.video.sandbox import running_sandbox
+from vidtomusictags.gateway.v1.gateway_pb2_grpc import add_TaggingServiceServicer_to_server
+from vidtomusictags.rpc.deadlines import remaining_seconds
+from vidtomusictags.rpc.server import Service, listening
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings) -> AsyncIterator[int]:
+    """The whole gateway for the length of the block; yields the bound port once calls are taken.
+
+    The captioner and the classifier need not be there yet: calls say UNAVAILABLE until they are. Raises OSError for an
+    address or a spool directory that cannot be had.
+    """
+    limits = SandboxLimits(
+        workers=settings.decode_workers,
+        wall_seconds=settings.decode_seconds,
+        max_file_bytes=max(settings.max_upload_bytes, SandboxLimits().max_file_bytes),
+    )
+    with open_spool(
+        settings.spool_directory, max_upload_bytes=settings.max_upload_bytes, max_total_bytes=settings.max_spool_bytes
+    ) as spool:
+        async with (
+            running_sandbox(limits) as sandbox,
+            closing(CaptionerClient(settings.captioner, caption_seconds=settings.caption_seconds)) as captioner,
+            closing(ClassifierClient(settings.classifier, classify_seconds=settings.classify_seconds)) as classifier,
+        ):
+            tagger = Tagger(
+                sandbox,
+                captioner,
+                classifier,
+                decode_seconds=settings.decode_seconds,
+                heartbeat_seconds=settings.heartbeat_seconds,
+                remaining_seconds=remaining_seconds,
+            )
+            servicer = TaggingServicer(tagger, spool, settings)
+            service = Service(SERVICE, partial(add_TaggingServiceServicer_to_server, servicer))
+            async with listening(settings, service) as host:
+                await host.announce_ready()
+                log.info("ready", captioner=settings.captioner, classifier=settings.classifier)
+                yield host.port
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+ClosableT = TypeVar("ClosableT", bound=_Closable)
+
+
+@asynccontextmanager
+async def closing(thing: ClosableT) -> AsyncIterator[ClosableT]:
+    """The thing for the length of the block, closed at its end."""
+    try:
+        yield thing
+    finally:
+        await thing.close()

@@ -1,0 +1,53 @@
+"""What a caller wants of a video, in the gateway's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.video.plan import Encoding
+
+
+@dataclass(frozen=True)
+class Order:
+    """frames 0: what the captioner describes best. Times in seconds from the first presented frame; None is open.
+
+    caption, classify: what is meant for the captioner and the classifier, passed on unread.
+    prompt_name: the template among the captioner's that is asked for; empty for its default or the caller's own words.
+    """
+
+    request_id: str
+    sampler: str
+    frames: int
+    start_seconds: float | None
+    end_seconds: float | None
+    prompt_name: str
+    text_deltas: bool
+    caption: object
+    classify: object
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the captioner said of itself: how frames are wanted."""
+
+    model: str
+    encodings: Sequence[Encoding]
+    frame_short_side_pixels: int
+    default_frames: int
+    max_frames: int
+    prompts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Description:
+    """A summary as the captioner sent it, passed on unread."""
+
+    message: object
+
+
+@dataclass(frozen=True)
+class Tags:
+    """A classification as the classifier sent it, passed on unread."""
+
+    message: object

@@ -1,0 +1,41 @@
+"""Takes an upload in: chunk by chunk onto the spool, until an end that agrees with its size."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from gateway.events import Progressed, Stage, percent_of
+from gateway.spool import Upload
+from vidtomusictags.rpc.failures import InputCountMismatch, InvalidRequest
+
+MAX_CHUNK_BYTES = 1024 * 1024
+_REPORT_BYTES = 4 * 1024 * 1024
+
+
+async def receive(
+    chunks: AsyncIterator[bytes | int], upload: Upload, *, size_bytes: int | None
+) -> AsyncIterator[Progressed]:
+    """Writes what comes; progress every 4 MiB.
+
+    chunks: pieces of the file, and last the size that the caller counts. size_bytes: as told beforehand, if at all.
+    Raises InvalidRequest, InputCountMismatch, and what `Upload.write` raises.
+    """
+    reported = 0
+    async for chunk in chunks:
+        if isinstance(chunk, int):
+            if chunk != upload.size or size_bytes not in (None, upload.size):
+                raise InputCountMismatch(
+                    f"end_of_input counts {chunk} bytes, {upload.size} arrived; send the file again."
+                )
+            yield _progress(upload.size, upload.size)
+            return
+        if not 1 <= len(chunk) <= MAX_CHUNK_BYTES:
+            raise InvalidRequest(f"A chunk must hold 1 to {MAX_CHUNK_BYTES} bytes.", field="chunk.data")
+        await upload.write(chunk)
+        if upload.size - reported >= _REPORT_BYTES:
+            reported = upload.size
+            yield _progress(upload.size, size_bytes or 0)
+
+
+def _progress(done: int, total: int) -> Progressed:
+    return Progressed(Stage.RECEIVING, done, total, percent_of(Stage.RECEIVING, done / total if total else 0.0))

@@ -1,0 +1,97 @@
+"""Serves the gateway's contract: translates, asks the tagger, translates."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from google.rpc import status_pb2
+
+from gateway.receiving import MAX_CHUNK_BYTES, receive
+from gateway.settings import GatewaySettings
+from gateway.spool import Spool
+from gateway.tagger import Tagger
+from gateway.translation import event_message, to_order
+from gateway.uris import local_path
+from vidtomusictags.gateway.v1 import gateway_pb2 as pb
+from vidtomusictags.gateway.v1 import gateway_pb2_grpc
+from vidtomusictags.rpc.conversation import Requests, telling_failures
+from vidtomusictags.rpc.logs import take_request_id
+from vidtomusictags.version import VERSION
+
+SERVICE = pb.DESCRIPTOR.services_by_name["TaggingService"]
+
+
+class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
+    """Videos in, tags out."""
+
+    def __init__(self, tagger: Tagger, spool: Spool, settings: GatewaySettings) -> None:
+        self._tagger = tagger
+        self._spool = spool
+        self._settings = settings
+
+    def TagVideo(self, request: pb.TagVideoRequest, context: Any) -> Any:
+        """See the contract."""
+        return telling_failures(self._tag_video(request), error_event=_video_error, domain=SERVICE.full_name)
+
+    def TagUpload(self, request_iterator: AsyncIterator[pb.TagUploadRequest], context: Any) -> Any:
+        """See the contract."""
+        requests = Requests(request_iterator)
+        events = self._tag_upload(requests)
+        return telling_failures(events, error_event=_upload_error, domain=SERVICE.full_name, requests=requests)
+
+    async def _tag_video(self, request: pb.TagVideoRequest) -> AsyncGenerator[pb.TagVideoResponse, None]:
+        order = to_order(take_request_id(request.request_id), request.options)
+        path = await asyncio.to_thread(local_path, request.uri, self._settings.roots)
+        prepared = await self._tagger.prepare(order)
+        yield pb.TagVideoResponse(event=self._accepted(order.request_id))
+        sequence = 2
+        async with aclosing(self._tagger.tag(path, prepared, started=time.monotonic())) as events:
+            async for event in events:
+                yield pb.TagVideoResponse(event=event_message(sequence, event, VERSION))
+                sequence += 1
+
+    async def _tag_upload(self, requests: Requests[pb.TagUploadRequest]) -> AsyncGenerator[pb.TagUploadResponse, None]:
+        config = (await requests.config(within_seconds=self._settings.first_message_seconds)).config
+        size = config.size_bytes if config.HasField("size_bytes") else None
+        order = to_order(take_request_id(config.request_id), config.options)
+        self._spool.check_size(size or 0)
+        self._spool.check_room(size or 1)
+        prepared = await self._tagger.prepare(order)
+        yield pb.TagUploadResponse(event=self._accepted(order.request_id))
+        sequence, started = 2, time.monotonic()
+        async with self._spool.receiving() as upload:
+            chunks = _chunks(requests, idle_seconds=self._settings.idle_seconds)
+            async for progress in receive(chunks, upload, size_bytes=size):
+                yield pb.TagUploadResponse(event=event_message(sequence, progress, VERSION))
+                sequence += 1
+            receiving = time.monotonic() - started
+            tagging = self._tagger.tag(upload.path, prepared, started=started, receiving_seconds=receiving)
+            async with aclosing(tagging) as events:
+                async for event in events:
+                    requests.check_end()
+                    yield pb.TagUploadResponse(event=event_message(sequence, event, VERSION))
+                    sequence += 1
+
+    def _accepted(self, request_id: str) -> pb.TagEvent:
+        accepted = pb.TagAccepted(
+            request_id=request_id, max_chunk_bytes=MAX_CHUNK_BYTES, max_upload_bytes=self._spool.max_upload_bytes
+        )
+        return pb.TagEvent(sequence=1, accepted=accepted)
+
+
+async def _chunks(requests: Requests[pb.TagUploadRequest], *, idle_seconds: float) -> AsyncIterator[bytes | int]:
+    """The bytes of the upload, and last the size that its caller counts."""
+    async for message in requests.input(idle_seconds=idle_seconds):
+        yield message.chunk.data if message.WhichOneof("request") == "chunk" else message.end_of_input.size_bytes
+
+
+def _video_error(sequence: int, status: status_pb2.Status) -> pb.TagVideoResponse:
+    return pb.TagVideoResponse(event=pb.TagEvent(sequence=sequence, error=status))
+
+
+def _upload_error(sequence: int, status: status_pb2.Status) -> pb.TagUploadResponse:
+    return pb.TagUploadResponse(event=pb.TagEvent(sequence=sequence, error=status))

@@ -1,0 +1,37 @@
+"""The gateway's settings, from GATEWAY_* in the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from vidtomusictags.rpc.settings import HostSettings
+
+GIB = 1024**3
+
+
+class GatewaySettings(HostSettings):
+    """One gateway. Frozen; a wrong environment raises pydantic.ValidationError with every fault at once."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True)
+
+    listen: str = Field("127.0.0.1:50050", description="Address and port; port 0 picks a free one.")
+    captioner: str = Field(
+        "127.0.0.1:50051", description="gRPC target of the captioners, such as dns:///captioner:50051."
+    )
+    classifier: str = Field("127.0.0.1:50052", description="gRPC target of the classifiers.")
+    roots: tuple[Path, ...] = Field(
+        (), description='Directories under which file:// URIs may lead, as a JSON list: ["/clips"]. None: no file URIs.'
+    )
+    spool_directory: Path | None = Field(None, description="Where uploads are kept while they are used.")
+    max_upload_bytes: int = Field(2 * GIB, ge=1, description="Largest upload.")
+    max_spool_bytes: int = Field(8 * GIB, ge=1, description="All uploads that are kept at once.")
+    first_message_seconds: float = Field(5.0, gt=0, description="How long an upload may take to send its config.")
+    idle_seconds: float = Field(60.0, gt=0, description="Longest silence of a caller that has not ended its upload.")
+    decode_workers: int = Field(2, ge=1, le=256, description="Processes that decode video.")
+    decode_seconds: float = Field(60.0, gt=0, description="Longest that sampling one video may take.")
+    caption_seconds: float = Field(300.0, gt=0, description="Longest that a caption may take, its queue included.")
+    classify_seconds: float = Field(90.0, gt=0, description="Longest that a classification may take.")
+    heartbeat_seconds: float = Field(5.0, gt=0, le=10, description="An event is sent at least this often.")

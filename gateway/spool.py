@@ -1,0 +1,119 @@
+"""Uploads on disk: bounded together and each, private, and gone afterwards whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from io import FileIO
+from pathlib import Path
+
+from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.admission import with_jitter
+
+_PREFIX = "vidtags-spool-"
+_LOCK = "lock"
+
+
+class Upload:
+    """A file that grows chunk by chunk."""
+
+    def __init__(self, spool: Spool, path: Path, file: FileIO) -> None:
+        self._spool = spool
+        self._file = file
+        self.path = path
+        self.size = 0
+
+    async def write(self, data: bytes) -> None:
+        """Appends. Raises VideoTooLarge or SpoolFull, and then holds what it held before."""
+        self._spool.check_size(self.size + len(data))
+        self._spool.take(len(data))
+        self.size += len(data)
+        try:
+            await asyncio.to_thread(_write_all, self._file, data)
+        except OSError as error:  # the disk is full, or the quota
+            raise self._spool.full() from error
+
+
+class Spool:
+    """A directory of uploads. Used on one event loop."""
+
+    def __init__(self, directory: Path, *, max_upload_bytes: int, max_total_bytes: int) -> None:
+        self._directory = directory
+        self._max_total_bytes = max_total_bytes
+        self.max_upload_bytes = max_upload_bytes
+        self.used_bytes = 0
+
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[Upload]:
+        """An empty upload for the length of the block; its file is deleted at the end."""
+        descriptor, name = tempfile.mkstemp(dir=self._directory)  # mode 0600, and no extension that could mislead
+        path = Path(name)
+        with FileIO(descriptor, "wb") as file:  # unbuffered: what `write` returned from is in the file
+            upload = Upload(self, path, file)
+            try:
+                yield upload
+            finally:
+                path.unlink(missing_ok=True)  # noqa: ASYNC240  # must happen even where awaiting is over
+                self.used_bytes -= upload.size
+
+    def check_size(self, size: int) -> None:
+        """Raises VideoTooLarge for an upload of `size` bytes that may not be, SpoolFull for one that cannot be now."""
+        if size > self.max_upload_bytes:
+            raise failures.VideoTooLarge(
+                f"An upload may have at most {self.max_upload_bytes} bytes; send a smaller file, such as a proxy."
+            )
+
+    def check_room(self, size: int) -> None:
+        """Raises SpoolFull where an upload of `size` bytes would not fit now."""
+        if self.used_bytes + size > self._max_total_bytes:
+            raise self.full()
+
+    def take(self, size: int) -> None:
+        """Counts `size` bytes more. Raises SpoolFull."""
+        self.check_room(size)
+        self.used_bytes += size
+
+    def full(self) -> failures.SpoolFull:
+        """The failure of having no room."""
+        return failures.SpoolFull(
+            "There is no room for another upload now; try again after the delay.", retry_after_seconds=with_jitter(2.0)
+        )
+
+
+@contextmanager
+def open_spool(directory: Path | None, *, max_upload_bytes: int, max_total_bytes: int) -> Iterator[Spool]:
+    """A spool in a directory of its own for the length of the block, after removing what killed gateways left behind.
+
+    directory: where to make it; None: the system's place for temporary files. Raises OSError where it cannot be made.
+    """
+    parent = directory or Path(tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(parent)
+    own = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    with (own / _LOCK).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield Spool(own, max_upload_bytes=max_upload_bytes, max_total_bytes=max_total_bytes)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """A spool whose lock is free belongs to nobody: the kernel frees locks of processes that died."""
+    for spool in parent.glob(f"{_PREFIX}*"):
+        # Not ours to read, or gone meanwhile: somebody else's spool, then.
+        with contextlib.suppress(OSError), os.fdopen(os.open(spool / _LOCK, os.O_WRONLY), "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(spool, ignore_errors=True)

@@ -1,0 +1,199 @@
+"""The gateway's work, apart from any wire: sample, have described, have tagged, and tell how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from gateway.events import Event, Progressed, Stage, Summarised, Tagged, TextPiece, Timings, percent_of
+from gateway.order import Description, ModelFacts, Order, Tags
+from gateway.video.plan import MAX_FRAMES, SamplingPlan
+from gateway.video.sampled import SampledClip
+from gateway.video.samplers import SAMPLERS
+from vidtomusictags.rpc import failures
+
+FirstT = TypeVar("FirstT")
+SecondT = TypeVar("SecondT")
+
+
+class Sandbox(Protocol):
+    """Where video is opened and decoded."""
+
+    async def sample(
+        self,
+        path: Path,
+        plan: SamplingPlan,
+        *,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> SampledClip: ...
+
+
+class Captioner(Protocol):
+    """Describes frames."""
+
+    async def model(self) -> ModelFacts: ...
+
+    async def caption(self, clip: SampledClip, order: Order, on_text: Callable[[object], None]) -> Description: ...
+
+
+class Classifier(Protocol):
+    """Tags descriptions."""
+
+    async def check(self, order: Order) -> None: ...
+
+    async def classify(self, description: Description, order: Order) -> Tags: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An order that was found good: what the captioner wants, and the plan that follows from both."""
+
+    order: Order
+    plan: SamplingPlan
+
+
+class Tagger:
+    """Composes the stages. remaining_seconds: how long the present call still has."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        captioner: Captioner,
+        classifier: Classifier,
+        *,
+        decode_seconds: float,
+        heartbeat_seconds: float,
+        remaining_seconds: Callable[[], float],
+    ) -> None:
+        self._sandbox = sandbox
+        self._captioner = captioner
+        self._classifier = classifier
+        self._decode_seconds = decode_seconds
+        self._heartbeat_seconds = heartbeat_seconds
+        self._remaining_seconds = remaining_seconds
+
+    async def prepare(self, order: Order) -> Prepared:
+        """Checks everything that can be checked before there is a video, so that no upload and no GPU time is wasted.
+
+        Raises UnknownSampler, UnknownPrompt, TooManyFrames, InvalidRequest, and what the classifier says of its part.
+        """
+        if order.sampler not in SAMPLERS:
+            raise failures.UnknownSampler(
+                f"There is no sampler of that name; there is: {', '.join(sorted(SAMPLERS))}.",
+                field="options.sampling.sampler",
+            )
+        if order.frames > MAX_FRAMES:
+            raise failures.InvalidRequest(
+                f"frames must be 1 to {MAX_FRAMES}, or 0 for what the captioner describes best.",
+                field="options.sampling.frames",
+            )
+        facts, _ = await _together(self._captioner.model(), self._classifier.check(order))
+        if order.prompt_name and order.prompt_name not in facts.prompts:
+            raise failures.UnknownPrompt(
+                f"There is no prompt of that name; there is: {', '.join(facts.prompts)}.", field="options.prompt.name"
+            )
+        if order.frames > facts.max_frames:
+            raise failures.TooManyFrames(
+                f"The captioner takes at most {facts.max_frames} frames; ask for fewer.",
+                field="options.sampling.frames",
+            )
+        plan = SamplingPlan(
+            sampler=order.sampler,
+            frames=order.frames or facts.default_frames,
+            start_seconds=order.start_seconds,
+            end_seconds=order.end_seconds,
+            short_side_pixels=facts.frame_short_side_pixels or None,
+            encoding=facts.encodings[0],
+        )
+        plan.check()
+        return Prepared(order, plan)
+
+    async def tag(
+        self, path: Path, prepared: Prepared, *, started: float, receiving_seconds: float | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """What happens to the video, `Tagged` last; at least one event every `heartbeat_seconds`.
+
+        started: when the call was accepted, by time.monotonic. Raises the failures of all stages.
+        """
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        latest = Progressed(Stage.SAMPLING, 0, prepared.plan.frames, percent_of(Stage.SAMPLING, 0.0))
+
+        def report(event: Event) -> None:
+            nonlocal latest
+            if isinstance(event, Progressed):
+                latest = event
+            events.put_nowait(event)
+
+        work = asyncio.create_task(self._run(path, prepared, report, started, receiving_seconds))
+        work.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._heartbeat_seconds):
+                        event = await events.get()
+                except TimeoutError:
+                    event = latest
+                if event is None:
+                    break
+                yield event
+            yield await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _run(
+        self,
+        path: Path,
+        prepared: Prepared,
+        report: Callable[[Event], None],
+        started: float,
+        receiving_seconds: float | None,
+    ) -> Tagged:
+        order = prepared.order
+        marks = [time.monotonic()]
+
+        clip = await self._sandbox.sample(
+            path,
+            prepared.plan,
+            timeout_seconds=min(self._decode_seconds, self._remaining_seconds()),
+            on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
+        )
+        marks.append(time.monotonic())
+
+        report(_progress(Stage.CAPTIONING, 0, 1))
+        description = await self._captioner.caption(clip, order, lambda piece: report(TextPiece(piece)))
+        report(Summarised(description))
+        marks.append(time.monotonic())
+
+        report(_progress(Stage.CLASSIFYING, 0, 1))
+        tags = await self._classifier.classify(description, order)
+        marks.append(time.monotonic())
+
+        sampling, captioning, classifying = (later - earlier for earlier, later in pairwise(marks))
+        timings = Timings(receiving_seconds, sampling, captioning, classifying, marks[-1] - started)
+        return Tagged(order.request_id, description, tags, clip, timings)
+
+
+def _progress(stage: Stage, done: int, total: int) -> Progressed:
+    return Progressed(stage, done, total, percent_of(stage, done / total if total else 0.0))
+
+
+async def _together(first: Awaitable[FirstT], second: Awaitable[SecondT]) -> tuple[FirstT, SecondT]:
+    """Both results; where one fails the other is cancelled, and the failure raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            one = group.create_task(_awaited(first))
+            other = group.create_task(_awaited(second))
+    except* failures.Failure as failed:
+        raise failed.exceptions[0] from None
+    return one.result(), other.result()
+
+
+async def _awaited(awaitable: Awaitable[FirstT]) -> FirstT:
+    return await awaitable
