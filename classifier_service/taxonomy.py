@@ -6,8 +6,9 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 
 class Select(enum.Enum):
@@ -83,8 +84,11 @@ class Taxonomy:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of the whole content in canonical JSON, as lower-case hex: equal content, equal digest."""
-        content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, default=lambda value: value.value)
+        """sha256 of the whole content in canonical JSON, as lower-case hex: equal content, equal digest.
+
+        What is at its default is left out, so a field that a later release adds changes no digest.
+        """
+        content = json.dumps(stated(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
     @cached_property
@@ -96,3 +100,25 @@ class Taxonomy:
     def active(self) -> Sequence[Tag]:
         """The tags that may be returned, in the order of the file."""
         return tuple(tag for tag in self.tags if tag.status is Status.ACTIVE)
+
+
+def stated(value: object) -> object:
+    """What a value says, in JSON's types; a taxonomy, facet or tag as a dict without fields at their default."""
+    if isinstance(value, Taxonomy | Facet | Tag):
+        said = {one.name: (stated(getattr(value, one.name)), _default(one)) for one in fields(value)}
+        return {name: content for name, (content, default) in said.items() if content != default}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [stated(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _default(one: Field[Any]) -> object:
+    """A field's default as `stated` would give it; for a required field, a value that equals nothing."""
+    if one.default_factory is not MISSING:
+        return stated(one.default_factory())
+    return _REQUIRED if one.default is MISSING else stated(one.default)
+
+
+_REQUIRED = object()
