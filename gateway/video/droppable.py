@@ -1,0 +1,71 @@
+"""Telling packets that no other picture refers to, so that they need not be decoded on the way to a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from gateway.video.opening import OpenVideo
+
+DroppableTest = Callable[["Packet[VideoStream]"], bool]
+
+
+def droppable_test(video: OpenVideo) -> DroppableTest:
+    """A test for packets of this stream: True only where leaving the packet out changes no other picture."""
+    extradata = bytes(video.decoder.extradata or b"")
+    # avcC and hvcC records begin with version 1 and say how long a NAL unit's length field is; all else is Annex B.
+    in_record = extradata[:1] == b"\x01"
+    if video.codec == "h264":
+        length_size = (extradata[4] & 3) + 1 if in_record and len(extradata) > 4 else None
+        return lambda packet: _h264_is_droppable(memoryview(packet), length_size)
+    if video.codec == "hevc":
+        if in_record and len(extradata) > 21:
+            return _HevcDroppableTest((extradata[21] & 3) + 1, extradata[21] >> 3 & 7)
+        return _HevcDroppableTest(None, 0)
+    return lambda packet: False
+
+
+def _h264_is_droppable(data: memoryview, length_size: int | None) -> bool:
+    """Whether every slice has nal_ref_idc 0 (ITU-T H.264, 7.4.1): the picture is not used for reference."""
+    slices = [header[0] for header in _nal_headers(data, length_size) if header[0] & 0x1F in (1, 5)]
+    return bool(slices) and not any(header & 0x60 for header in slices)
+
+
+class _HevcDroppableTest:
+    """Whether the picture is a sub-layer non-reference picture of the highest temporal sub-layer.
+
+    ITU-T H.265, 7.4.2.2: even NAL unit types below 16 are not referred to within their own sub-layer; pictures of
+    higher sub-layers may still refer to them. Until the number of sub-layers is known, nothing is droppable.
+    """
+
+    def __init__(self, length_size: int | None, sub_layers: int) -> None:
+        self._length_size = length_size
+        self._sub_layers = sub_layers
+
+    def __call__(self, packet: Packet[VideoStream]) -> bool:
+        for header in _nal_headers(memoryview(packet), self._length_size):
+            nal_type = header[0] >> 1 & 0x3F
+            if nal_type == 33 and len(header) > 2:  # sequence parameter set: sps_max_sub_layers_minus1
+                self._sub_layers = max(self._sub_layers, (header[2] >> 1 & 7) + 1)
+            if nal_type < 32:
+                return nal_type < 16 and nal_type % 2 == 0 and header[1] & 7 == self._sub_layers
+        return False
+
+
+def _nal_headers(data: memoryview, length_size: int | None) -> Iterator[memoryview]:
+    """The first three bytes of each NAL unit, framed by lengths or, where length_size is None, by start codes."""
+    if length_size is not None:
+        position = 0
+        while position + length_size + 2 <= len(data):
+            length = int.from_bytes(data[position : position + length_size], "big")
+            position += length_size
+            yield data[position : position + 3]
+            position += length
+        return
+    found = bytes(data)
+    position = found.find(b"\0\0\1")
+    while 0 <= position <= len(found) - 5:
+        yield data[position + 3 : position + 6]
+        position = found.find(b"\0\0\1", position + 3)

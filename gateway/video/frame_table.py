@@ -1,0 +1,65 @@
+"""Where every presented frame of a stream is in time, and which keyframes lead to it."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+
+
+class TableKind(Enum):
+    """How the frames were located, cheapest first."""
+
+    INDEX = "index"
+    PACKETS = "packets"
+    DECODING = "decoding"
+
+
+@dataclass(frozen=True)
+class FrameTable:
+    """The presented frames of one stream, in units of its time base.
+
+    pts: display timestamps, ascending; the position in it is the index of the frame as a decode from the start counts.
+    end: when the last frame ends; end_estimated: its length had to be guessed.
+    key_pts: display timestamps of the keyframes, ascending; empty where the stream cannot be entered in the middle.
+    key_dts: decode timestamps of the same keyframes; empty unless key_pts are predictions that landing must confirm.
+    decode_position: place of each packet in decode order by its pts; empty in a table from the index.
+    timestamps_estimated: the stream has none that can be used, and a constant rate was assumed.
+    """
+
+    kind: TableKind
+    pts: Sequence[int]
+    end: int
+    end_estimated: bool = False
+    timestamps_estimated: bool = False
+    key_pts: Sequence[int] = ()
+    key_dts: Sequence[int] = ()
+    decode_position: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def start(self) -> int:
+        """When the first presented frame appears."""
+        return self.pts[0]
+
+    def shown_at(self, time: Fraction) -> int:
+        """Index of the frame on display at that pts, clamped to the first and last frame."""
+        return max(0, bisect.bisect_right(self.pts, math.floor(time)) - 1)
+
+    def first_at_or_after(self, time: Fraction) -> int:
+        """Index of the first frame that begins at or after that pts; the number of frames where there is none."""
+        return bisect.bisect_left(self.pts, math.ceil(time))
+
+    def index_of(self, pts: int) -> int:
+        """Index of the frame that begins at pts, or of the nearest one before it."""
+        return max(0, bisect.bisect_right(self.pts, pts) - 1)
+
+    def frame_end(self, index: int) -> int:
+        """When the frame at index gives way to the next one."""
+        return self.pts[index + 1] if index + 1 < len(self.pts) else self.end
+
+    def key_before(self, pts: int) -> int:
+        """Position in key_pts of the last keyframe displayed at or before pts."""
+        return max(0, bisect.bisect_right(self.key_pts, pts) - 1)
