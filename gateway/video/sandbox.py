@@ -1,0 +1,263 @@
+"""Sampling untrusted video in a pool of confined worker processes; the gateway's one door to video.
+
+No pool from a library fits: concurrent.futures and loky fail every job when one worker dies and cannot end a running
+job; Pebble can, but polls, pickles its results and is under the LGPL; all of them import the parent's main module
+again in the worker, and with it gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gateway.video.limits import SandboxLimits
+from gateway.video.manifest import Manifest
+from gateway.video.plan import SamplingPlan
+from gateway.video.sampled import SampledClip
+from gateway.video.samplers import SAMPLERS, sampler_named
+from gateway.video.worker_process import AnswerMalformed, WorkerEnded, WorkerProcess
+from vidtomusictags.rpc import failures
+
+__all__ = ["SAMPLERS", "Sandbox", "SandboxLimits", "running_sandbox"]
+
+OnProgress = Callable[[int, int], None]
+
+# A failure crosses from the worker as its class's name; no other name is believed.
+_FAILURES = {
+    kind.__name__: kind
+    for kind in (
+        failures.DecoderDied,
+        failures.InvalidRequest,
+        failures.UnknownSampler,
+        failures.VideoHasNoPicture,
+        failures.VideoTooLarge,
+        failures.VideoUnreadable,
+    )
+}
+
+
+@asynccontextmanager
+async def running_sandbox(limits: SandboxLimits | None = None) -> AsyncIterator[Sandbox]:
+    """A warm sandbox for the length of the block; every worker is gone when it ends.
+
+    Raises RuntimeError where the workers cannot be started.
+    """
+    sandbox = Sandbox(limits or SandboxLimits())
+    try:
+        await sandbox.warm_up()
+        yield sandbox
+    finally:
+        await sandbox.close()
+
+
+class Sandbox:
+    """Runs sampling jobs, at most `limits.workers` at once. Used from one event loop; made by `running_sandbox`."""
+
+    def __init__(self, limits: SandboxLimits) -> None:
+        self.limits = limits
+        self._turns = asyncio.Semaphore(limits.workers)
+        self._idle: list[WorkerProcess | None] = [None] * limits.workers
+        self._busy: set[WorkerProcess] = set()
+        self._replacements: set[asyncio.Task[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
+        self._returned = asyncio.Event()
+        self._waiting = 0
+        self._usual_seconds = 1.0
+
+    @property
+    def workers(self) -> tuple[WorkerProcess, ...]:
+        """The workers that are alive, idle ones first."""
+        return (*(worker for worker in self._idle if worker is not None), *self._busy)
+
+    async def warm_up(self) -> None:
+        """Start every worker. Raises RuntimeError where one does not start."""
+        started = await asyncio.gather(
+            *(WorkerProcess.start(self.limits) for _ in range(self.limits.workers)), return_exceptions=True
+        )
+        self._idle = [worker for worker in started if isinstance(worker, WorkerProcess)]
+        for failure in started:
+            if isinstance(failure, BaseException):
+                raise RuntimeError("a decoding worker does not start; its own output says why") from failure
+
+    async def close(self) -> None:
+        """End all workers, and with them all running jobs."""
+        for worker in self._busy:
+            worker.kill()
+        while self._busy:  # each job still waits for its worker's last word
+            self._returned.clear()
+            await self._returned.wait()
+        for task in self._replacements:
+            task.cancel()
+        await asyncio.gather(*self._replacements, *self._endings, return_exceptions=True)
+        await asyncio.gather(*(worker.stop() for worker in self.workers))
+        self._idle.clear()
+
+    async def sample(
+        self,
+        path: Path,
+        plan: SamplingPlan,
+        *,
+        timeout_seconds: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> SampledClip:
+        """Sample the video file at `path` by the plan.
+
+        timeout_seconds: for waiting and decoding together; `limits.wall_seconds` bounds the decoding anyway.
+        on_progress: called from the event loop with (frames done, frames to come).
+        Cancelling the caller kills the worker at once. Raises InvalidRequest, UnknownSampler, VideoNotFound,
+        VideoUnreadable, VideoHasNoPicture, VideoTooLarge, DecodeTimeout, DecoderDied or QueueFull.
+        """
+        plan.check()
+        sampler_named(plan.sampler)
+        with _opened(path, self.limits) as video:
+            deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
+            await self._wait_for_turn(timeout_seconds)
+            worker: WorkerProcess | None = None
+            worn = True
+            try:
+                worker = self._idle.pop() or await self._started()
+                self._busy.add(worker)
+                seconds = self.limits.wall_seconds
+                if deadline is not None:
+                    seconds = min(seconds, max(0.0, deadline - time.monotonic()))
+                outcome, worn = await self._run(worker, plan, video, seconds, on_progress)
+                if isinstance(outcome, failures.Failure):
+                    raise outcome
+                return outcome
+            finally:
+                self._give_back(worker, worn=worn)
+
+    async def _wait_for_turn(self, timeout_seconds: float | None) -> None:
+        if self._turns.locked() and self._waiting >= self.limits.max_waiting:
+            raise failures.QueueFull(
+                "Too many videos are waiting to be decoded; try again later.",
+                retry_after_seconds=max(1.0, self._usual_seconds * self._waiting / self.limits.workers),
+            )
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise failures.DecodeTimeout(
+                f"No decoder became free within {timeout_seconds:g} seconds; try again later.",
+                retry_after_seconds=max(1.0, self._usual_seconds),
+            ) from None
+        finally:
+            self._waiting -= 1
+
+    async def _started(self) -> WorkerProcess:
+        try:
+            return await WorkerProcess.start(self.limits)
+        except (WorkerEnded, OSError) as error:
+            raise failures.DecoderDied("No decoder could be started; try again later.") from error
+
+    async def _run(
+        self, worker: WorkerProcess, plan: SamplingPlan, video: int, seconds: float, on_progress: OnProgress | None
+    ) -> tuple[SampledClip | failures.Failure, bool]:
+        """The outcome of the job, and whether the worker must not be used again."""
+        job = {"plan": asdict(plan) | {"encoding": plan.encoding.value}}
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await worker.run(job, video, on_progress or (lambda done, total: None))
+                outcome = await _outcome(answer, plan, worker)
+        except TimeoutError:
+            return failures.DecodeTimeout(
+                f"Decoding took longer than {seconds:.3g} seconds; send a shorter clip."
+            ), True
+        except WorkerEnded as ended:
+            return _end_of_worker(ended, self.limits), True
+        except AnswerMalformed:
+            return failures.DecoderDied(
+                "The decoder gave an answer that makes no sense; send the video re-encoded."
+            ), True
+        self._usual_seconds += 0.2 * (time.monotonic() - began - self._usual_seconds)
+        return outcome, bool(answer.get("worn")) or worker.jobs >= self.limits.max_jobs_per_worker
+
+    def _give_back(self, worker: WorkerProcess | None, *, worn: bool) -> None:
+        """Free the worker's place; a worn worker is ended at once and its place freed when its successor is ready."""
+        if worker is not None:
+            self._busy.discard(worker)
+            self._returned.set()
+        if worker is not None and not worn:
+            self._idle.append(worker)
+            self._turns.release()
+            return
+        if worker is not None:
+            worker.kill()
+            _keep(asyncio.create_task(worker.stop()), self._endings)
+        _keep(asyncio.create_task(self._replace()), self._replacements)
+
+    async def _replace(self) -> None:
+        successor = None
+        try:
+            successor = await WorkerProcess.start(self.limits)
+        except (WorkerEnded, OSError):
+            pass  # the next job in this place starts one itself, and fails with its reason if it cannot
+        finally:
+            self._idle.append(successor)
+            self._turns.release()
+
+
+def _keep(task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
+    """Hold on to a task until it is done: the event loop itself does not."""
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
+@contextmanager
+def _opened(path: Path, limits: SandboxLimits) -> Iterator[int]:
+    """A descriptor of the regular, not empty, not oversized file at `path`."""
+    try:
+        # Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
+        video = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        raise failures.VideoNotFound("There is no such video file; check its name.") from None
+    except (OSError, ValueError):
+        raise failures.VideoUnreadable("The video file cannot be opened; check its permissions and its name.") from None
+    try:
+        facts = os.fstat(video)
+        if not stat.S_ISREG(facts.st_mode):
+            raise failures.VideoUnreadable("That is not a file but a directory or a device; name a video file.")
+        if facts.st_size == 0:
+            raise failures.VideoUnreadable("The video file is empty; send it again.")
+        if facts.st_size > limits.max_file_bytes:
+            raise failures.VideoTooLarge(
+                f"The video file has {facts.st_size} bytes, more than the {limits.max_file_bytes} that are allowed; "
+                "send a smaller one."
+            )
+        yield video
+    finally:
+        os.close(video)
+
+
+async def _outcome(answer: dict[str, Any], plan: SamplingPlan, worker: WorkerProcess) -> SampledClip | failures.Failure:
+    try:
+        if "failure" in answer:
+            name, message, field = answer["failure"]
+            return _FAILURES[name](str(message), field=str(field))
+        sampled = answer["sampled"]
+        extents = [(int(offset), int(length)) for offset, length in sampled["extents"]]
+        manifest = Manifest.from_dict(sampled["manifest"])
+        width, height = int(sampled["width"]), int(sampled["height"])
+    except (KeyError, TypeError, ValueError):
+        raise AnswerMalformed from None
+    return SampledClip(await worker.take_pictures(extents), width, height, plan.encoding, manifest)
+
+
+def _end_of_worker(ended: WorkerEnded, limits: SandboxLimits) -> failures.Failure:
+    if ended.return_code == -signal.SIGXCPU:
+        return failures.DecodeTimeout(
+            f"Decoding used more than {limits.cpu_seconds} seconds of processor time; send a shorter clip."
+        )
+    return failures.DecoderDied(
+        "The decoder ended while it read this video; try again, and if that fails too, send the video re-encoded."
+    )

@@ -1,0 +1,120 @@
+"""The process in which video is decoded: takes one job at a time from its parent, until the parent closes the line.
+
+Run as `python -m gateway.video.worker CONTROL_FD OUTPUT_FD PARENT_PID LIMITS_JSON`. Each message on the control socket
+is one JSON document. A job comes with an open file; its answer is any number of `progress` and then one of `sampled`
+and `failure`. The pictures themselves are left in the shared output file, at the extents that `sampled` names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import socket
+import sys
+import traceback
+from typing import Any
+
+import av.logging
+from PIL import JpegImagePlugin, PngImagePlugin
+
+from gateway.video.confinement import allow_cpu_seconds, confine, parent_is_gone
+from gateway.video.limits import SandboxLimits
+from gateway.video.plan import Encoding, SamplingPlan
+from gateway.video.sampling import sample_video
+from vidtomusictags.rpc import failures
+
+# Pillow imports its formats on first use; by then this process can open nothing.
+PRELOADED = (JpegImagePlugin, PngImagePlugin)
+MESSAGE_BYTES = 1 << 18
+
+
+class SharedOutput:
+    """The sink that writes pictures one after the other into memory shared with the parent."""
+
+    def __init__(self, file: int, size: int) -> None:
+        self._memory = mmap.mmap(file, size)
+        self._size = size
+        self._end = 0
+        self.extents: dict[int, tuple[int, int]] = {}
+
+    def clear(self) -> None:
+        self._end = 0
+        self.extents.clear()
+
+    def put(self, index: int, data: bytes | memoryview) -> None:
+        if self._end + len(data) > self._size:
+            raise failures.VideoTooLarge("The frames are more than one call may return; ask for fewer or smaller ones.")
+        self._memory[self._end : self._end + len(data)] = bytes(data) if isinstance(data, bytes) else data
+        self.extents[index] = (self._end, len(data))
+        self._end += len(data)
+
+
+def serve(control: socket.socket, output: SharedOutput, limits: SandboxLimits) -> None:
+    """Do jobs until the parent closes its end."""
+    control.send(json.dumps({"ready": sorted(sys.modules)}).encode())
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+        if not message:
+            return
+        try:
+            allow_cpu_seconds(limits.cpu_seconds)
+            answer = _answer(json.loads(message), descriptors[0], control, output, limits)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        control.send(json.dumps(answer).encode())
+
+
+def _answer(
+    job: dict[str, Any], video: int, control: socket.socket, output: SharedOutput, limits: SandboxLimits
+) -> dict[str, Any]:
+    plan = SamplingPlan(**job["plan"] | {"encoding": Encoding(job["plan"]["encoding"])})
+
+    def report(done: int, total: int) -> None:
+        control.send(json.dumps({"progress": [done, total]}).encode())
+
+    try:
+        output.clear()
+        # By descriptor, so that neither the name nor its extension means anything, and opening it twice is possible.
+        sampled = sample_video(f"/proc/self/fd/{video}", plan, limits, output, report)
+        return {
+            "sampled": {
+                "manifest": sampled.manifest.to_dict(),
+                "width": sampled.width,
+                "height": sampled.height,
+                "extents": [output.extents[frame.index] for frame in sampled.manifest.frames],
+            }
+        }
+    except failures.Failure as failure:
+        return _failure(failure, worn=False)
+    except MemoryError:
+        return _failure(
+            failures.VideoTooLarge("The video needs more memory to decode than one job may use."), worn=True
+        )
+    except Exception:
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        return _failure(failures.DecoderDied("The decoder failed on this video; send it re-encoded."), worn=True)
+
+
+def _failure(failure: failures.Failure, *, worn: bool) -> dict[str, Any]:
+    return {"failure": [type(failure).__name__, failure.message, failure.field], "worn": worn}
+
+
+def main() -> None:
+    """Confine this process, then serve."""
+    control_fd, output_fd, parent, limits_json = sys.argv[1:]
+    limits = SandboxLimits(**json.loads(limits_json))
+    av.logging.set_level(None)
+    output = SharedOutput(int(output_fd), limits.max_output_bytes)
+    confine(limits)
+    if parent_is_gone(int(parent)):
+        return
+    with socket.socket(fileno=int(control_fd)) as control:
+        serve(control, output, limits)
+
+
+if __name__ == "__main__":
+    main()
