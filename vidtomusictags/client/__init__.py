@@ -1,0 +1,1 @@
+"""Calling the services from Python, with nothing but grpcio and protobuf."""

@@ -1,0 +1,82 @@
+"""Calling a service: the channel of a blocking client, and what a failed call means to its caller."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar, cast
+
+import grpc
+
+from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.status import from_rpc_error
+
+RequestT = TypeVar("RequestT")
+AcceptedT = TypeVar("AcceptedT")
+
+_DETAILS = "grpc-status-details-bin"
+
+
+def open_channel(target: str) -> grpc.Channel:
+    """A channel for a blocking client. gRPC's own retries are off: on streams they lose messages."""
+    return grpc.insecure_channel(target, options=(("grpc.enable_retries", 0),))
+
+
+def failure_of(error: grpc.RpcError, *, service: str, target: str, timeout_seconds: float) -> Failure:
+    """The failure behind the exception of a call: the service's own, or in plain words what gRPC found.
+
+    service: what people call it, such as `gateway`.
+    """
+    call = cast("grpc.Call", error)  # every RpcError of a call is one; only their common base does not say so
+    if any(key == _DETAILS for key, _ in cast("Iterable[tuple[str, bytes]]", call.trailing_metadata() or ())):
+        return from_rpc_error(error)
+    code = call.code()
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return failures.UpstreamUnavailable(
+            f"The {service} cannot be reached at {target}; start it, or say where it is.", details={"target": target}
+        )
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return failures.DeadlineExceeded(f"The {service} gave no answer within {timeout_seconds:g} s; allow more time.")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return failures.UpstreamBroken(f"What answers at {target} is no {service}; say where the {service} is.")
+    return from_rpc_error(error)
+
+
+class Conversation(Generic[RequestT, AcceptedT]):
+    """The caller's messages of a stream, of which all but the first are held back until the server has accepted.
+
+    gRPC iterates over them in a thread of its own. A failure to make them ends them early, without the counted end
+    that the server waits for, and is kept in `failure`; whatever the server then says of that is beside the point.
+    """
+
+    def __init__(self, first: RequestT, rest: Callable[[AcceptedT], Iterable[RequestT]]) -> None:
+        self._first = first
+        self._rest = rest
+        self._may_go_on = threading.Event()
+        self._accepted: AcceptedT | None = None
+        self._over = False
+        self.failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[RequestT]:
+        yield self._first
+        self._may_go_on.wait()
+        if self._accepted is None:
+            return
+        try:
+            for request in self._rest(self._accepted):
+                if self._over:
+                    return
+                yield request
+        except Exception as error:  # raised again in the caller's thread, see `failure`
+            self.failure = error
+
+    def accepted(self, message: AcceptedT) -> None:
+        """The server has accepted: send the rest."""
+        self._accepted = message
+        self._may_go_on.set()
+
+    def end(self) -> None:
+        """The call is over: send no more."""
+        self._over = True
+        self._may_go_on.set()

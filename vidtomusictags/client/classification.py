@@ -1,0 +1,115 @@
+"""Tags as their caller sees them: what fits, how sure that is, and which words of the summary say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vidtomusictags.classifier.v1 import classifier_pb2 as pb
+from vidtomusictags.client.plain import share
+from vidtomusictags.rpc.durations import to_seconds
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A verbatim span of the summary: quote == summary[start:end], in characters."""
+
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag that fits. confidence: 0 to 1, calibrated where a calibration is present; raw_confidence: before that.
+
+    facet is empty in a flat taxonomy; external holds the tag's codes in other systems.
+    """
+
+    id: str
+    label: str
+    facet: str
+    confidence: float
+    raw_confidence: float
+    evidence: tuple[Evidence, ...]
+    external: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TaxonomyRef:
+    """Which version of which vocabulary; equal content has an equal digest."""
+
+    id: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class ClassificationProvenance:
+    """What answered. prompt: `name@version`, empty where there is none."""
+
+    engine: str
+    model: str
+    revision: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class ClassificationUsage:
+    """What the answer cost, all attempts together."""
+
+    attempts: int
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    completion_tokens: int
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Tags by falling confidence; none means that no tag is supported well enough."""
+
+    tags: tuple[Tag, ...]
+    key_information: tuple[str, ...]
+    reasoning: str
+    taxonomy: TaxonomyRef
+    provenance: ClassificationProvenance
+    usage: ClassificationUsage
+    warnings: tuple[str, ...]
+
+
+def to_classification(message: pb.Classification) -> Classification:
+    """The classification in a message."""
+    made, usage = message.provenance, message.usage
+    return Classification(
+        tags=tuple(_tag(tag) for tag in message.tags),
+        key_information=tuple(message.key_information),
+        reasoning=message.reasoning,
+        taxonomy=to_taxonomy_ref(message.taxonomy),
+        provenance=ClassificationProvenance(made.engine, made.model, made.revision, made.prompt),
+        usage=ClassificationUsage(
+            attempts=usage.attempts,
+            prompt_tokens=usage.prompt_tokens,
+            cached_prompt_tokens=usage.cached_prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            elapsed_seconds=to_seconds(usage.elapsed),
+        ),
+        warnings=tuple(message.warnings),
+    )
+
+
+def to_taxonomy_ref(message: pb.TaxonomyRef) -> TaxonomyRef:
+    """The reference in a message."""
+    return TaxonomyRef(message.id, message.version, message.digest)
+
+
+def _tag(message: pb.ScoredTag) -> Tag:
+    return Tag(
+        id=message.id,
+        label=message.label,
+        facet=message.facet,
+        confidence=share(message.confidence),
+        raw_confidence=share(message.raw_confidence),
+        evidence=tuple(Evidence(e.start, e.end, e.quote) for e in message.evidence),
+        external=dict(message.external),
+    )

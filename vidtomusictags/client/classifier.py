@@ -1,0 +1,116 @@
+"""The client of a classifier: a summary in, tags out, for code that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+
+from vidtomusictags.classifier.v1 import classifier_pb2 as pb
+from vidtomusictags.classifier.v1.classifier_pb2_grpc import ClassifierServiceStub
+from vidtomusictags.client.calls import failure_of, open_channel
+from vidtomusictags.client.classification import Classification, TaxonomyRef, to_classification, to_taxonomy_ref
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TaxonomyEntry:
+    """A taxonomy that is served, without its tags."""
+
+    ref: TaxonomyRef
+    title: str
+    description: str
+    language: str
+    active_tags: int
+    facets: tuple[str, ...]
+    is_default: bool
+
+
+class ClassifierClient:
+    """Tags summaries through a classifier. A context manager; `close` does the same.
+
+    target: the classifier's address. timeout_seconds: longest that one call may take.
+    """
+
+    def __init__(self, target: str = "127.0.0.1:50052", *, timeout_seconds: float = 60.0) -> None:
+        self._target = target
+        self._timeout_seconds = timeout_seconds
+        self._channel = open_channel(target)
+        self._stub = ClassifierServiceStub(self._channel)
+
+    def classify(
+        self,
+        summary: str,
+        *,
+        taxonomy: str | pb.Taxonomy | None = None,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        max_tags: int = 0,
+        min_confidence: float | None = None,
+        request_id: str = "",
+    ) -> Classification:
+        """The tags of a summary of 1 to 20,000 characters. Raises Failure.
+
+        taxonomy: `id`, `id@version` or a whole Taxonomy message; left out, the service's default. include, exclude:
+        ids of tags or facets. max_tags: 0 for 10. min_confidence: left out, each tag's own threshold.
+        """
+        request = pb.ClassifyRequest(
+            request_id=request_id,
+            summary=summary,
+            options=pb.ClassifyOptions(
+                include=include, exclude=exclude, max_tags=max_tags, min_confidence=min_confidence
+            ),
+        )
+        if isinstance(taxonomy, str):
+            request.taxonomy_id = taxonomy
+        elif taxonomy is not None:
+            request.inline_taxonomy.CopyFrom(taxonomy)
+        response = self._told(lambda: self._stub.Classify(request, timeout=self._timeout_seconds))
+        return to_classification(response.classification)
+
+    def taxonomies(self) -> list[TaxonomyEntry]:
+        """What is served, every version, by id and then newest first. Raises Failure."""
+        request = pb.ListTaxonomiesRequest()
+        response = self._told(lambda: self._stub.ListTaxonomies(request, timeout=self._timeout_seconds))
+        return [_entry(message) for message in response.taxonomies]
+
+    def taxonomy(self, taxonomy_id: str = "") -> pb.Taxonomy:
+        """One taxonomy with all its tags, by `id` or `id@version`; the default one without. Raises Failure."""
+        request = pb.GetTaxonomyRequest(taxonomy_id=taxonomy_id)
+        return self._told(lambda: self._stub.GetTaxonomy(request, timeout=self._timeout_seconds)).taxonomy
+
+    def close(self) -> None:
+        """Ends every call and lets the connection go."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _told(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            raise failure_of(
+                error, service="classifier", target=self._target, timeout_seconds=self._timeout_seconds
+            ) from None
+
+
+def _entry(message: pb.TaxonomySummary) -> TaxonomyEntry:
+    return TaxonomyEntry(
+        ref=to_taxonomy_ref(message.ref),
+        title=message.title,
+        description=message.description,
+        language=message.language,
+        active_tags=message.active_tags,
+        facets=tuple(message.facets),
+        is_default=message.is_default,
+    )
