@@ -1,0 +1,33 @@
+# The two commands are `make demo` and `make test`; both set up all they need. `make help` lists the rest.
+SHELL := /bin/bash
+CLIP ?= examples/big-buck-bunny.mp4
+TAXONOMY ?= music-moods
+VENV ?= .venv
+export VENV
+python := $(VENV)/bin/python
+
+.PHONY: demo test check protos lock help
+
+demo: ## Tag a clip with the embedded engines: make demo [CLIP=path.mp4] [TAXONOMY=id-or-path.yaml]
+	@deploy/setup.sh demo
+	@"$(python)" -m vidtomusictags try "$(CLIP)" --taxonomy "$(TAXONOMY)"
+
+test: ## Pass the tests: make test [ARGS='-k name']
+	@deploy/setup.sh test
+	@"$(python)" -m pytest -q $(ARGS)
+
+check: ## Lint, types, contract
+	@deploy/setup.sh test
+	@"$(python)" -m ruff check . && "$(python)" -m ruff format --check .
+	@"$(python)" -m mypy
+	@"$(VENV)/bin/buf" lint && "$(VENV)/bin/buf" format -d --exit-code
+
+protos: ## Write the Python code of the contract anew
+	@deploy/setup.sh test
+	@"$(python)" protos/generate.py
+
+lock: ## Write deploy/requirements anew from pyproject.toml (needs uv)
+	@deploy/lock.sh
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes deploy/requirements/*.txt anew: exact versions with hashes for Python 3.11 and later, from pyproject.toml.
+# Needs uv (pip install uv). Everything is held to what the tests run with, so the demo and the images run that too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compile() {  # compile NAME EXTRAS [OPTION...]
+  local name=$1 extras=$2 options=()
+  shift 2
+  for extra in $extras; do options+=(--extra "$extra"); done
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+    --custom-compile-command 'deploy/lock.sh' "${options[@]}" "$@" --output-file "deploy/requirements/$name.txt" pyproject.toml
+}
+compile test "dev" "$@"
+held=(--constraint deploy/requirements/test.txt)
+compile demo "demo" "${held[@]}" "$@"
+compile captioner "embedded-captioner cli" "${held[@]}" "$@"
+compile classifier "embedded-classifier cli" "${held[@]}" "$@"
+compile gateway "gateway cli" "${held[@]}" "$@"

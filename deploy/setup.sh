@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes the virtual environment for `make demo` or `make test` and puts exactly the locked packages into it.
+#   deploy/setup.sh demo|test
+# PYTHON names the interpreter (python3 by default), VENV the directory (.venv by default). Doing it twice costs nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+what=${1:?say which: demo or test}
+python=${PYTHON:-python3}
+venv=${VENV:-.venv}
+lock=deploy/requirements/$what.txt
+
+fail() { printf 'setup: %s\n' "$*" >&2; exit 2; }
+
+command -v "$python" >/dev/null || fail "$python is not there. Install Python 3.11 or later, or say PYTHON=/path/to/it."
+"$python" -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' ||
+  fail "$("$python" --version) is too old. Install Python 3.11 or later, or say PYTHON=/path/to/it."
+
+# The sums of what goes in: as long as they stay the same, there is nothing to do.
+sums=$("$python" - "$lock" pyproject.toml <<'PY'
+import hashlib, pathlib, sys
+print(sys.version_info[:2], *(hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest() for name in sys.argv[1:]))
+PY
+)
+stamp=$venv/.set-up-for-$what
+[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sums" ] && exit 0
+
+if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+  echo "setup: making a virtual environment in $venv"
+  "$python" -m venv --clear "$venv" || fail "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
+fi
+
+pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet install --no-warn-script-location)
+install() { PIP_ROOT_USER_ACTION=ignore "${pip[@]}" "$@" 2>"$venv/pip.log"; }
+explain() {
+  tail -n 5 "$venv/pip.log" >&2
+  fail "packages could not be installed. Is the network down, or a proxy needed (https_proxy)? The log is $venv/pip.log"
+}
+echo "setup: installing the packages of $lock (some 200 MB the first time)"
+install --require-hashes -r "$lock" || explain
+install --no-deps --no-build-isolation --editable . || explain
+echo "$sums" >"$stamp"
