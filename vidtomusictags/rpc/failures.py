@@ -262,3 +262,45 @@ class UpstreamBroken(Failure):
     """A service that this one needs answered against the contract."""
 
     code, reason = "INTERNAL", "UPSTREAM_BROKEN"
+
+
+class UpstreamRateLimited(Failure):
+    """The provider of a model, or the limit set for it here, lets no more requests through for now."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "UPSTREAM_RATE_LIMITED"
+
+
+class UpstreamQuota(Failure):
+    """What was paid for at the provider of a model is used up."""
+
+    code, reason = "FAILED_PRECONDITION", "UPSTREAM_QUOTA"
+
+
+class UpstreamAuth(Failure):
+    """The provider of a model refuses this server's key: the operator's fault, never the caller's."""
+
+    code, reason = "INTERNAL", "UPSTREAM_AUTH"
+
+
+class UpstreamRejected(Failure):
+    """The provider of a model does not take the request as this server makes it, such as for an unknown model."""
+
+    code, reason = "FAILED_PRECONDITION", "UPSTREAM_REJECTED"
+
+
+class ContextLengthExceeded(Failure):
+    """The input and what goes with it is longer than the model reads."""
+
+    code, reason = "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED"
+
+
+class ContentRefused(Failure):
+    """The model, or its provider's filter, refuses to answer about this content."""
+
+    code, reason = "FAILED_PRECONDITION", "CONTENT_REFUSED"
+
+
+class BudgetExceeded(Failure):
+    """The next request to the model could cost more than a call or a day may."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "BUDGET_EXCEEDED"
