@@ -101,8 +101,11 @@ def owner_name(kind: str, id: object, position: int) -> str:
 
 
 def field_name(place: Place) -> str:
-    """A place within its tag or facet as people say it: `threshold`, `cues.for`, `entry 2 of examples`."""
-    inner = place[2:] if place[:1] in (("tags",), ("facets",)) else place
+    """A place within its tag or facet as people say it: `threshold`, `cues.for`, `entry 2 of examples`.
+
+    Empty for the taxonomy, a tag or a facet itself.
+    """
+    inner = place[2:] if place[:1] in (("tags",), ("facets",)) and len(place) > 1 else place
     name = ".".join(part if _PLAIN.fullmatch(part) else quoted(part) for part in inner if isinstance(part, str))
     return f"entry {inner[-1] + 1} of {name}" if inner and isinstance(inner[-1], int) else name
 

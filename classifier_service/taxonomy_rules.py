@@ -132,7 +132,7 @@ def _cycles(tags: Mapping[str, tuple[int, Tag]], key: str, next_of: Callable[[Ta
     for start in tags:
         path: dict[str, None] = {}
         id = start
-        while id in tags and id not in finished and id not in path:
+        while id and id in tags and id not in finished and id not in path:  # an empty id is a fault of its own
             path[id] = None
             id = next_of(tags[id][1])
         if id in path:

@@ -140,13 +140,14 @@ _WANTED = {
 
 def _problem(place: Place, finding: Any) -> tuple[str, str, tuple[str, ...]]:
     """What is wrong, and for a misspelt word: the word and those that exist."""
-    name, kind, value = field_name(place), finding["type"], finding["input"]
+    kind, value = finding["type"], finding["input"]
+    name = field_name(place) or ("it" if place else "the file")
     if kind == "missing":
         return f"{name} is missing", "", ()
     if kind == "extra_forbidden":
         return f"unknown key {name}", str(place[-1]), _keys_beside(place)
     if value is None:
-        return f"{name or 'the file'} has no value; fill it in or leave the key out", "", ()
+        return f"{name} has no value; fill it in or leave the key out", "", ()
     if kind == "enum":
         choices = tuple(word.strip("'") for word in finding["ctx"]["expected"].replace(" or ", ", ").split(", "))
         problem = f"{name} must be {' or '.join(choices)}, not {_shown(value)}"
@@ -154,7 +155,7 @@ def _problem(place: Place, finding: Any) -> tuple[str, str, tuple[str, ...]]:
     wanted = _WANTED.get(kind)
     if wanted is None:
         return f"{name}: {finding['msg']}", "", ()
-    return f"{name or 'the file'} must be {wanted}, not {_shown(value)}{_remedy(kind, value)}", "", ()
+    return f"{name} must be {wanted}, not {_shown(value)}{_remedy(kind, value)}", "", ()
 
 
 def _remedy(kind: str, value: object) -> str:

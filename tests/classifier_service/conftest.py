@@ -1,0 +1,32 @@
+"""What the tests of taxonomies share: a file's faults and warnings as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from classifier_service.taxonomy_file import inspect_taxonomy
+
+Findings = Callable[[str | bytes], list[str]]
+
+
+@pytest.fixture
+def faults_in() -> Findings:
+    """The faults of a text that calls itself house-moods.yaml."""
+
+    def read(text: str | bytes) -> list[str]:
+        return [str(fault) for fault in inspect_taxonomy(text, name="house-moods.yaml").faults]
+
+    return read
+
+
+@pytest.fixture
+def warnings_in(faults_in: Findings) -> Findings:
+    """The warnings about a sound text that calls itself house-moods.yaml."""
+
+    def read(text: str | bytes) -> list[str]:
+        assert faults_in(text) == []
+        return [str(warning) for warning in inspect_taxonomy(text, name="house-moods.yaml").warnings]
+
+    return read
