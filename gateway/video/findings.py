@@ -50,14 +50,19 @@ class Findings:
         if frame.is_corrupt:
             self.add_damage()
 
-    def table_was_mistaken(self, kind: TableKind) -> None:
+    def has(self, code: str) -> bool:
+        """Whether a warning of that code was noted."""
+        return code in self._warnings
+
+    def add_mistaken(self, kind: TableKind) -> None:
         """Note that the decoder gave other frames than the table of that kind promised."""
         source = "index" if kind is TableKind.INDEX else "packets"
         self.add("table_mistaken", f"The container's {source} did not match its frames; they were located anew.")
 
     def look_at_table(self, video: OpenVideo, table: FrameTable) -> None:
         """Note what locating the frames showed."""
-        promised, found = len(video.stream.index_entries), len(table.decode_position)
+        promised = video.stream.frames if video.format == "avi" else len(video.stream.index_entries)
+        found = len(table.decode_position)
         if table.kind is TableKind.PACKETS and 0 < found < promised:
             self.add("truncated", f"The container promises {promised} frames, but only {found} are there.")
         if table.kind is TableKind.DECODING:

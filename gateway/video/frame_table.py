@@ -27,7 +27,8 @@ class FrameTable:
     key_pts: display timestamps of the keyframes, ascending; empty where the stream cannot be entered in the middle.
     key_dts: decode timestamps of the same keyframes; empty unless key_pts are predictions that landing must confirm.
     decode_position: place of each packet in decode order by its pts; empty in a table from the index.
-    timestamps_estimated: the stream has none that can be used, and a constant rate was assumed.
+    timestamps_estimated: the stream has none that can be used, and a constant rate was assumed for `pts`.
+    stated_pts: the timestamps that such a stream has all the same, by index; None where a frame has none.
     """
 
     kind: TableKind
@@ -38,6 +39,7 @@ class FrameTable:
     key_pts: Sequence[int] = ()
     key_dts: Sequence[int] = ()
     decode_position: Mapping[int, int] = field(default_factory=dict)
+    stated_pts: Sequence[int | None] = ()
 
     @property
     def start(self) -> int:
@@ -55,6 +57,11 @@ class FrameTable:
     def index_of(self, pts: int) -> int:
         """Index of the frame that begins at pts, or of the nearest one before it."""
         return max(0, bisect.bisect_right(self.pts, pts) - 1)
+
+    def stated(self, index: int) -> int:
+        """The timestamp of the frame at index as the stream states it, else as it was estimated."""
+        stated = self.stated_pts[index] if self.stated_pts else None
+        return self.pts[index] if stated is None else stated
 
     def frame_end(self, index: int) -> int:
         """When the frame at index gives way to the next one."""

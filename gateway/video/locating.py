@@ -77,6 +77,7 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits) -> FrameTable | 
     keys: list[int] = []
     shown: list[int] = []
     durations: dict[int, int] = {}
+    broken_off = None
     for packet in video.packets():
         if packet.pts is None:
             return None
@@ -86,12 +87,15 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits) -> FrameTable | 
             shown.append(packet.pts)
             durations[packet.pts] = packet.duration or 0
         stamps.append(packet.pts)
+        broken_off = packet.pts if packet.is_corrupt else None
         if len(stamps) > limits.max_frames:
             raise failures.VideoTooLarge(f"The video has more than {limits.max_frames} frames; send a shorter clip.")
     positions = {pts: position for position, pts in enumerate(stamps)}
     if not shown or len(positions) != len(stamps) or any(b <= a for a, b in pairwise(keys)):
         return None
     shown.sort()
+    if video.codec in ("h264", "hevc") and broken_off in shown and len(shown) > 1:
+        shown.remove(broken_off)  # the file ends within a NAL unit, and such a packet gives no frame
     last_duration, estimated = durations[shown[-1]], False
     if last_duration <= 0:
         last_duration, estimated = _usual_step(shown, video), True
@@ -109,19 +113,29 @@ def table_from_decoding(video: OpenVideo, limits: SandboxLimits) -> FrameTable:
     """The table from decoding everything: for streams whose packets do not tell. Raises VideoUnreadable."""
     video.rewind()
     stamps: list[int | None] = []
+    last_duration = 0
     for frame in video.all_frames():
         stamps.append(frame.pts)
+        last_duration = frame.duration
         if len(stamps) > limits.max_frames:
             raise failures.VideoTooLarge(f"The video has more than {limits.max_frames} frames; send a shorter clip.")
     if not stamps:
         raise failures.VideoUnreadable("No frame of the video can be decoded; send an intact file.")
     known = [pts for pts in stamps if pts is not None]
     if len(known) == len(stamps) and all(b > a for a, b in pairwise(known)):
-        return FrameTable(TableKind.DECODING, known, known[-1] + _usual_step(known, video), end_estimated=True)
+        end = known[-1] + (last_duration or _usual_step(known, video))
+        return FrameTable(TableKind.DECODING, known, end, end_estimated=last_duration <= 0)
     step = _usual_step([], video)
     start = known[0] if known else 0
     end = start + step * len(stamps)
-    return FrameTable(TableKind.DECODING, range(start, end, step), end, end_estimated=True, timestamps_estimated=True)
+    return FrameTable(
+        TableKind.DECODING,
+        range(start, end, step),
+        end,
+        end_estimated=True,
+        timestamps_estimated=True,
+        stated_pts=stamps,
+    )
 
 
 def _usual_step(stamps: Sequence[int], video: OpenVideo) -> int:

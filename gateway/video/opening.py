@@ -20,10 +20,11 @@ from vidtomusictags.rpc import failures
 # A path without a file-name extension, or a seekable file object without a name: some demuxers are chosen by extension.
 Source = str | BinaryIO
 
-# Formats that hold video and refer to nothing outside their own bytes. Playlists (hls, concat, dash, sdp), image
-# sequences and text formats are absent on purpose.
+# Formats that hold video and refer to nothing outside their own bytes, and some of plain sound, so that a sound file
+# is called one. Playlists (hls, concat, dash, sdp), image sequences and text formats are absent on purpose.
 FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,asf,ogg,gif,apng,h264,hevc,m4v,av1,ivf,obu,mxf"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,asf,ogg,gif,apng,h264,hevc,m4v,av1,ivf,obu,mxf,"
+    "aac,flac,mp3,wav"
 )
 
 # FFmpeg decodes several frames while it opens a file, only to fill in fields that are not needed here. A codec
@@ -32,6 +33,8 @@ FORMATS = (
 _NO_PROBE_DECODING = {"codec_whitelist": "none"}
 
 _NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+# What cover art is kept as where the container cannot mark it as such.
+_STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "webp"})
 
 
 class OpenVideo:
@@ -185,11 +188,12 @@ def _from_the_start(source: Source) -> Source:
 
 
 def _moving_pictures(container: InputContainer) -> list[VideoStream]:
-    """The video streams that are neither cover art nor thumbnails nor, beside others, a single frame."""
+    """The video streams that are neither cover art nor thumbnails nor, beside others, a single frame or stills."""
     candidates = [stream for stream in container.streams.video if not stream.disposition & _NOT_THE_PICTURE]
     if not candidates:
         raise failures.VideoHasNoPicture("The file has no video stream; send one with a moving picture.")
-    return [stream for stream in candidates if stream.frames != 1] or candidates
+    candidates = [stream for stream in candidates if stream.frames != 1] or candidates
+    return [stream for stream in candidates if stream.codec_context.name not in _STILL_CODECS] or candidates
 
 
 def _refuse_the_oversized(container: InputContainer, stream: VideoStream, limits: SandboxLimits) -> None:

@@ -38,7 +38,7 @@ def sample_video(source: Source, plan: SamplingPlan, limits: SandboxLimits, sink
         findings = Findings()
         findings.look_at_container(video)
         tally = Tally()
-        cheapest = TableKind.INDEX
+        cheapest, mistaken = TableKind.INDEX, None
         while True:
             table = locate_frames(video, limits, cheapest=cheapest)
             span = _span(plan, table, video.time_base, limits, findings)
@@ -52,11 +52,13 @@ def sample_video(source: Source, plan: SamplingPlan, limits: SandboxLimits, sink
                 break
             except TableMistaken:
                 cheapest = _next_way(table.kind)
-                findings.table_was_mistaken(table.kind)
+                mistaken = table.kind
         if pictures.geometry is None:
             raise failures.VideoUnreadable("No frame of the video can be decoded; send an intact file.")
         findings.extend(pictures.findings)
         findings.look_at_table(video, table)
+        if mistaken is not None and not (video.damaged_packets or findings.has("truncated")):
+            findings.add_mistaken(mistaken)
         if video.damaged_packets or reader.substitutes or len(pictures.indices) < len(picks):
             findings.add_damage()
         if len(pictures.indices) < plan.frames:
@@ -115,12 +117,11 @@ def _sampled_frames(
         if index not in delivered or index in frames:
             continue
         reason = pick.reason if index == pick.index else f"{pick.reason}; nearest that can be decoded"
-        pts = table.pts[index]
         frames[index] = SampledFrame(
             index=index,
-            pts=pts,
-            pts_seconds=float(pts * time_base),
-            time_seconds=float((pts - table.start) * time_base),
+            pts=table.stated(index),
+            pts_seconds=float(table.stated(index) * time_base),
+            time_seconds=float((table.pts[index] - table.start) * time_base),
             target_seconds=float((pick.target - table.start) * time_base),
             reason=reason,
         )
