@@ -34,13 +34,13 @@ async def test_a_turned_video_comes_back_upright(quarters: int, hflip: bool, cli
     frame = sequentially(path)[1]
     coded = np.asarray(frame.to_ndarray(format="rgb24"))
     taken = await sandbox.sample(path, NATIVE)
-    # FFmpeg's convention: the matrix turns counter-clockwise by the angle, after the flip.
-    expected = np.rot90(coded[:, ::-1] if hflip else coded, quarters)
+    # PyAV's convention: the matrix turns counter-clockwise by the angle, and then flips.
+    expected = np.rot90(coded, quarters)[:, :: -1 if hflip else 1]
     np.testing.assert_array_equal(taken.array()[0], expected)
     facts = taken.manifest.video
     assert (facts.display_width, facts.display_height) == (taken.width, taken.height) == expected.shape[1::-1]
     assert (facts.width, facts.height) == (96, 64)
-    assert facts.rotation_degrees == -90 * quarters % 360
+    assert facts.rotation_degrees == (90 if hflip else -90) * quarters % 360
     assert facts.mirrored is hflip
 
 
