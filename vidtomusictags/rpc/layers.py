@@ -101,9 +101,9 @@ def answering(domain: str) -> Layer:
         except Exception as error:
             failure = as_failure(error)
             code, reason = failure.code, failure.reason
-            details = to_status(failure, domain=domain).SerializeToString()
-            trailing = ((DETAILS, details), *pushback(failure))
-            await context.abort(grpc.StatusCode[failure.code], failure.message, trailing_metadata=trailing)
+            status = to_status(failure, domain=domain)
+            trailing = ((DETAILS, status.SerializeToString()), *pushback(failure))
+            await context.abort(grpc.StatusCode[failure.code], status.message, trailing_metadata=trailing)
         finally:
             facts = {"reason": reason} if reason else {}
             log.info("answered", method=method, code=code, seconds=round(time.monotonic() - started, 4), **facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import cast
 
 import grpc
@@ -17,7 +18,10 @@ from vidtomusictags.rpc.failures import Failure
 PUSHBACK = "grpc-retry-pushback-ms"
 """Trailing metadata that gRPC's own retries obey; -1 tells them to stop (gRFC A6)."""
 
-_BY_REASON = {kind.reason: kind for kind in Failure.__subclasses__()}
+_MAX_MESSAGE_BYTES = 1280
+"""A message travels three times, once percent-encoded and twice in base64; all metadata must stay below 8 KB."""
+
+_BY_REASON = {Failure.reason: Failure} | {kind.reason: kind for kind in Failure.__subclasses__()}
 _WITHOUT_REASON: dict[str, type[Failure]] = {
     "UNAVAILABLE": failures.UpstreamUnavailable,
     "CANCELLED": failures.UpstreamUnavailable,
@@ -29,19 +33,32 @@ _WITHOUT_REASON: dict[str, type[Failure]] = {
 class RemoteFailure(Failure):
     """A failure that another server named with a reason unknown here."""
 
-    def __init__(self, message: str, *, code: str, reason: str, retry_after_seconds: float | None = None) -> None:
-        super().__init__(message, retry_after_seconds=retry_after_seconds)
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        reason: str,
+        field: str = "",
+        retry_after_seconds: float | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, field=field, retry_after_seconds=retry_after_seconds, details=details)
         self.code, self.reason = code, reason  # type: ignore[misc]  # this one class has them by instance
 
 
 def to_status(failure: Failure, *, domain: str) -> status_pb2.Status:
-    """The failure as a Status with exactly one ErrorInfo, and BadRequest and RetryInfo where they apply."""
-    status = status_pb2.Status(code=code_pb2.Code.Value(failure.code), message=failure.message)
+    """The failure as a Status with exactly one ErrorInfo, and BadRequest and RetryInfo where they apply.
+
+    A message of more than 1280 bytes is cut: one that does not fit into the metadata would lose the whole status.
+    """
+    message = _cut(failure.message)
+    status = status_pb2.Status(code=code_pb2.Code.Value(failure.code), message=message)
     status.details.append(
         _packed(error_details_pb2.ErrorInfo(reason=failure.reason, domain=domain, metadata=failure.details))
     )
     if failure.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=failure.field, description=failure.message)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=failure.field, description=message)
         status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
     if failure.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
@@ -78,7 +95,9 @@ def from_status(status: status_pb2.Status) -> Failure:
         return kind(status.message, retry_after_seconds=retry_after)
     if reason in _BY_REASON:
         return _BY_REASON[reason](status.message, field=field, retry_after_seconds=retry_after, details=metadata)
-    return RemoteFailure(status.message, code=code, reason=reason, retry_after_seconds=retry_after)
+    return RemoteFailure(
+        status.message, code=code, reason=reason, field=field, retry_after_seconds=retry_after, details=metadata
+    )
 
 
 def from_rpc_error(error: grpc.RpcError) -> Failure:
@@ -92,6 +111,13 @@ def from_rpc_error(error: grpc.RpcError) -> Failure:
         code = call.code().value[0]
         status = status_pb2.Status(code=code, message=call.details() or call.code().name)
     return from_status(status)
+
+
+def _cut(message: str) -> str:
+    encoded = message.encode()
+    if len(encoded) <= _MAX_MESSAGE_BYTES:
+        return message
+    return encoded[: _MAX_MESSAGE_BYTES - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _packed(message: Message) -> any_pb2.Any:

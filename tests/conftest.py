@@ -1,0 +1,36 @@
+"""What all tests share: the log of this process, and a film to tag."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))  # under importlib mode nothing else lets tests find it
+
+from log_lines import LogLines, LogStream
+
+from vidtomusictags.rpc.logs import write_logs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_stream() -> LogStream:
+    """Where all services log: set once, because a logger keeps what it first used."""
+    stream = LogStream()
+    write_logs(service="test", stream=stream)
+    return stream
+
+
+@pytest.fixture
+def logs(log_stream: LogStream) -> LogLines:
+    """What is logged from now on."""
+    return LogLines(log_stream)
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of moving stripes in an MP4 file."""
+    from clips import write_clip  # only here: most tests need no decoder
+
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4")
