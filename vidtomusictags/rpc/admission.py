@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import enum
 import random
 from collections.abc import AsyncIterator, Iterable
@@ -32,6 +34,8 @@ class Admission:
         self._max_calls = max_calls
         self._uncounted = frozenset(uncounted)
         self._state = _State.LOADING
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.running = 0
 
     def open(self) -> None:
@@ -41,6 +45,12 @@ class Admission:
     def drain(self) -> None:
         """From now on none does; those inside go on."""
         self._state = _State.DRAINING
+
+    async def emptied(self, *, within_seconds: float) -> None:
+        """Returns when no call runs any more, or when the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                await self._empty.wait()
 
     @asynccontextmanager
     async def layer(self, method: str, context: Any) -> AsyncIterator[None]:
@@ -60,7 +70,10 @@ class Admission:
                 retry_after_seconds=with_jitter(0.5),
             )
         self.running += 1
+        self._empty.clear()
         try:
             yield
         finally:
             self.running -= 1
+            if not self.running:
+                self._empty.set()

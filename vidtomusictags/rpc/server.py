@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health as grpc_health
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from vidtomusictags.rpc.admission import Admission
 from vidtomusictags.rpc.deadlines import within_deadline
+from vidtomusictags.rpc.health import SERVICE_NAME as HEALTH
+from vidtomusictags.rpc.health import Health
 from vidtomusictags.rpc.layers import Layers, answering
 from vidtomusictags.rpc.settings import HostSettings
 
@@ -37,8 +38,8 @@ OPTIONS = (
 )
 LIVENESS, READINESS = "liveness", "readiness"
 
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_LAST_WORDS_SECONDS = 0.5
+"""For the statuses of calls that have just ended to leave the server."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,13 @@ class Host:
 
     port: int
     _admission: Admission
-    _health: grpc_health.aio.HealthServicer
+    _health: Health
     _names: Sequence[str]
 
     async def announce_ready(self) -> None:
         """From now on calls come in, and health says so."""
         self._admission.open()
-        for name in self._names:
-            await self._health.set(name, _SERVING)
+        self._health.set(self._names, serving=True)
 
 
 @asynccontextmanager
@@ -72,7 +72,8 @@ async def listening(settings: HostSettings, service: Service) -> AsyncIterator[H
     """A server on `settings.listen` for the length of the block; at its end it drains in three phases.
 
     First health says NOT_SERVING while calls still come in, then late ones are refused while running ones finish, then
-    what is left is cut. Raises OSError when the address cannot be had.
+    what is left is cut. The server listens until the last of these, since a closed port could not tell late callers
+    that another attempt is worth while. Raises OSError when the address cannot be had.
     """
     full_name = service.descriptor.full_name
     admission = Admission(
@@ -80,27 +81,27 @@ async def listening(settings: HostSettings, service: Service) -> AsyncIterator[H
     )
     layers = Layers([answering(full_name), within_deadline(settings.max_call_seconds), admission.layer])
     server = grpc.aio.server(interceptors=[layers], options=OPTIONS)
-    health = grpc_health.aio.HealthServicer()
+    health, names = Health(), ("", LIVENESS, READINESS, full_name)
+    health.set(("", LIVENESS), serving=True)
+    health.set((READINESS, full_name), serving=False)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    for name in ("", LIVENESS):
-        await health.set(name, _SERVING)
-    for name in (READINESS, full_name):
-        await health.set(name, _NOT_SERVING)
     service.add_to(server)
     if settings.reflection:
-        reflection.enable_server_reflection((full_name, grpc_health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        reflection.enable_server_reflection((full_name, HEALTH, reflection.SERVICE_NAME), server)
     host = Host(_bind(server, settings), admission, health, (READINESS, full_name))
     await server.start()
     log.info("listening", address=settings.listen, port=host.port, service_name=full_name)
     try:
         yield host
-        await health.enter_graceful_shutdown()
+        health.set(names, serving=False)
         await asyncio.sleep(settings.drain_announce_seconds)  # routers need this long to hear of it
     finally:
-        await health.enter_graceful_shutdown()
+        health.set(names, serving=False)
         admission.drain()
         log.info("draining", calls=admission.running)
-        await server.stop(settings.drain_grace_seconds)
+        await admission.emptied(within_seconds=settings.drain_grace_seconds)
+        health.close()
+        await server.stop(_LAST_WORDS_SECONDS)
         log.info("stopped")
 
 

@@ -1,0 +1,62 @@
+"""The standard health service: whether this server serves, asked once or watched, by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2 as pb
+from grpc_health.v1 import health_pb2_grpc
+
+SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """Answers for every name it was told of. Used on one event loop.
+
+    The servicer of grpcio-health-checking forgets all watchers of a name as soon as one of them leaves, so that the end
+    of one gateway would keep the others from hearing of a drain; and nothing ends its Watch calls.
+    """
+
+    def __init__(self) -> None:
+        self._serving: dict[str, bool] = {}
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def set(self, names: Iterable[str], *, serving: bool) -> None:
+        """From now on these names serve, or do not; watchers hear of it."""
+        self._serving.update(dict.fromkeys(names, serving))
+        self._wake()
+
+    def close(self) -> None:
+        """Ends the calls of all watchers, so that they do not hold up the end of the server."""
+        self._closed = True
+        self._wake()
+
+    async def Check(self, request: pb.HealthCheckRequest, context: Any) -> pb.HealthCheckResponse:
+        """The status of a name now; NOT_FOUND for one that is not known."""
+        if request.service not in self._serving:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "There is no service of that name here.")
+        return self._reply(request.service)
+
+    async def Watch(self, request: pb.HealthCheckRequest, context: Any) -> AsyncIterator[pb.HealthCheckResponse]:
+        """The status of a name now, and then every change."""
+        told = None
+        while not self._closed:
+            changed, reply = self._changed, self._reply(request.service)
+            if reply != told:
+                yield reply
+                told = reply
+            await changed.wait()
+
+    def _reply(self, name: str) -> pb.HealthCheckResponse:
+        if name not in self._serving:
+            return pb.HealthCheckResponse(status=pb.HealthCheckResponse.SERVICE_UNKNOWN)
+        serving = pb.HealthCheckResponse.SERVING if self._serving[name] else pb.HealthCheckResponse.NOT_SERVING
+        return pb.HealthCheckResponse(status=serving)
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
