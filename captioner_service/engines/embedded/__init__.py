@@ -1,0 +1,15 @@
+"""The caption engine that needs no GPU, no key and no download: measurements and a small packaged classifier."""
+
+from __future__ import annotations
+
+try:
+    from captioner_service.engines.embedded.describer import EmbeddedEngine
+except ModuleNotFoundError as error:
+    if error.name not in {"cv2", "numpy", "onnx", "onnxruntime"}:
+        raise
+    raise ModuleNotFoundError(
+        f"The embedded captioner needs the package {error.name}: pip install 'vidtomusictags[embedded-captioner]'",
+        name=error.name,
+    ) from error
+
+__all__ = ["EmbeddedEngine"]
