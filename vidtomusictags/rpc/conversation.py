@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.deadlines import leaving_time_to_tell
 from vidtomusictags.rpc.layers import as_failure
 from vidtomusictags.rpc.status import to_status
 
@@ -106,7 +107,7 @@ async def telling_failures(
     """
     told = 0
     try:
-        async with aclosing(events):
+        async with leaving_time_to_tell(), aclosing(events):
             async for event in events:
                 yield event
                 told += 1
