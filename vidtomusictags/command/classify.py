@@ -1,0 +1,109 @@
+"""`vidtags classify`: summaries in, tags out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from vidtomusictags.client.plain import plain
+from vidtomusictags.command import options
+from vidtomusictags.command.answering import Ask, Limits, asking_engine, asking_service
+from vidtomusictags.command.documents import print_document, print_line
+from vidtomusictags.command.endings import FAILED, OK, UNREACHABLE, Mistake, ending_of
+from vidtomusictags.command.rendering import print_classification, stdout
+
+_STDIN = "-"
+
+
+def classify(
+    summary: Annotated[
+        str | None, typer.Option("--summary", metavar="TEXT|-", help="The text to tag; - reads it from stdin.")
+    ] = None,
+    lines: Annotated[
+        str | None,
+        typer.Option(
+            "--jsonl", metavar="FILE|-", help='Lines of {"id", "summary"}, each with a "taxonomy" if it likes.'
+        ),
+    ] = None,
+    taxonomy: options.Taxonomy = None,
+    engine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Run this engine here instead of calling a service.")
+    ] = None,
+    classifier: options.Classifier = options.CLASSIFIER,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    max_tags: options.MaxTags = 0,
+    min_confidence: options.MinConfidence = None,
+    timeout: options.Timeout = options.TIMEOUT_SECONDS,
+    as_json: options.AsJson = False,
+) -> None:
+    """Tag texts about videos.
+
+    --summary gives one result. --jsonl gives one JSON line for each line that is not blank, in their order: "id", and
+    the result or "error"; a line that fails does not stop the others, and the exit code is then 4.
+
+    Examples:
+    vidtags classify --summary "A squirrel eats a nut."
+    vidtags classify --summary - --taxonomy my-moods.yaml --json < summary.txt
+    vidtags classify --jsonl summaries.jsonl --engine embedded > tags.jsonl
+    """
+    if (summary is None) == (lines is None):
+        raise Mistake("give either --summary or --jsonl")
+    limits = Limits(options.split(include), options.split(exclude), max_tags, min_confidence)
+    answerer = asking_engine(engine, limits) if engine else asking_service(classifier, limits, timeout_seconds=timeout)
+    if lines is not None:
+        with _opened(lines) as file, answerer as ask:
+            raise typer.Exit(_classify_lines(file, ask, taxonomy))
+    with answerer as ask:
+        found = ask(sys.stdin.read().strip() if summary == _STDIN else str(summary), taxonomy)
+    if as_json:
+        print_document(plain(found))
+    else:
+        print_classification(stdout(), found)
+
+
+def _opened(name: str) -> AbstractContextManager[TextIO]:
+    return nullcontext(sys.stdin) if name == _STDIN else Path(name).open(encoding="utf-8")
+
+
+def _classify_lines(file: Iterable[str], ask: Ask, taxonomy: str | None) -> int:
+    code = OK
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            document = _answered(line, number, ask, taxonomy)
+            print_line(document)
+            code = FAILED if "error" in document else code
+    return code
+
+
+def _answered(line: str, number: int, ask: Ask, taxonomy: str | None) -> dict[str, Any]:
+    """The document for one line. A service that cannot be reached is a matter of the whole run, and raised."""
+    document: dict[str, Any] = {"id": None}
+    try:
+        entry = _object(line)
+        document["id"] = entry.get("id")
+        summary, its_taxonomy = entry.get("summary"), entry.get("taxonomy")
+        if not isinstance(summary, str) or not isinstance(its_taxonomy, str | None):
+            raise Mistake('"summary" must be a text, and "taxonomy" one too where there is one')
+        return {**document, **plain(ask(summary, its_taxonomy or taxonomy))}
+    except Exception as error:  # told in the document, where the reader of the lines looks
+        ending = ending_of(error)
+        if ending.exit_code == UNREACHABLE:
+            raise
+        return document | {"error": {**ending.to_dict(), "line": number}}
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        raise Mistake(f"the line is not JSON: {error}") from error
+    if not isinstance(entry, dict):
+        raise Mistake('the line is not an object with "id" and "summary"')
+    return entry

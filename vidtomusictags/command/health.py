@@ -1,0 +1,83 @@
+"""`vidtags health`: whether the services are ready for work."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from vidtomusictags.command import options
+from vidtomusictags.command.documents import print_document
+from vidtomusictags.command.endings import OK, UNREACHABLE
+from vidtomusictags.command.extras import needing
+from vidtomusictags.command.rendering import stdout
+from vidtomusictags.command.service_settings import ServiceName
+
+# In the environment of a service, such as its container, LISTEN says where that service itself is.
+Captioner = Annotated[
+    str, typer.Option(envvar=["VIDTAGS_CAPTIONER", "CAPTIONER_LISTEN"], metavar="ADDRESS", help="The captioner.")
+]
+Classifier = Annotated[
+    str, typer.Option(envvar=["VIDTAGS_CLASSIFIER", "CLASSIFIER_LISTEN"], metavar="ADDRESS", help="The classifier.")
+]
+Gateway = Annotated[
+    str, typer.Option(envvar=["VIDTAGS_GATEWAY", "GATEWAY_LISTEN"], metavar="ADDRESS", help="The gateway.")
+]
+
+_ANY_ADDRESS = re.compile(r"^(0\.0\.0\.0|\[::\]):")
+_READINESS = "readiness"
+_SECONDS = 5.0
+
+
+def health(
+    names: Annotated[
+        list[ServiceName] | None,
+        typer.Argument(metavar="[captioner|classifier|gateway]...", help="Which; all without."),
+    ] = None,
+    captioner: Captioner = options.CAPTIONER,
+    classifier: Classifier = options.CLASSIFIER,
+    gateway: Gateway = options.GATEWAY,
+    as_json: options.AsJson = False,
+) -> None:
+    """Ask the services whether they are ready for work. Exit code 0: all are; 3: one is not.
+
+    Examples:
+    vidtags health
+    vidtags health captioner --captioner 127.0.0.1:50051
+    vidtags health --json
+    """
+    targets = {
+        ServiceName.CAPTIONER: captioner,
+        ServiceName.CLASSIFIER: classifier,
+        ServiceName.GATEWAY: gateway,
+    }
+    addresses = {name.value: _ANY_ADDRESS.sub("127.0.0.1:", targets[name]) for name in names or list(ServiceName)}
+    found = {name: (address, readiness(address)) for name, address in addresses.items()}
+    if as_json:
+        print_document({name: {"address": address, "state": state} for name, (address, state) in found.items()})
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for name, (address, state) in found.items():
+            table.add_row(name, address, state, style="" if state == "ready" else "red")
+        stdout().print(table)
+    raise typer.Exit(OK if all(state == "ready" for _, state in found.values()) else UNREACHABLE)
+
+
+def readiness(target: str) -> str:
+    """`ready`, `not ready` (loading or draining), `unreachable`, or `unknown` where something else answers."""
+    with needing("service"):
+        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+    import grpc  # noqa: PLC0415
+
+    from vidtomusictags.client.calls import open_channel  # noqa: PLC0415
+
+    with open_channel(target) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types know no methods
+        try:
+            response = stub.Check(health_pb2.HealthCheckRequest(service=_READINESS), timeout=_SECONDS)
+        except grpc.RpcError as error:
+            unreachable = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+            return "unreachable" if error.code() in unreachable else "unknown"
+    return "ready" if response.status == health_pb2.HealthCheckResponse.SERVING else "not ready"
