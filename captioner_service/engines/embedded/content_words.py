@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from captioner_service.clip import StatementKind
 from captioner_service.engines.embedded.faces import Faces
+from captioner_service.engines.embedded.groups import Place
 from captioner_service.engines.embedded.recogniser import SURE, Recognition, Subject
 from captioner_service.engines.embedded.sentence import MEASURED, Sentence, join
 
@@ -70,17 +71,20 @@ def describe_setting(recognition: Recognition) -> list[Sentence]:
     """
     recognised = recognition.groups[0].probability >= SURE or recognition.categories[0].probability >= CATEGORY_SURE
     needed = PLACE_SURE if recognised else PLACE_SURE_ALONE
-    nature, inside = recognition.nature, recognition.indoors
-    outside = nature + recognition.outdoors
-    if nature >= needed and nature > _PLACE_LEAD * max(inside, recognition.outdoors):
-        text, certainty = "The setting appears to be outdoors, in nature.", nature
-    elif outside >= needed and outside > _PLACE_LEAD * inside:
-        text, certainty = "The setting appears to be outdoors.", outside
-    elif inside >= needed and inside > _PLACE_LEAD * outside:
-        text, certainty = "The setting appears to be indoors.", inside
-    else:
+    places = recognition.places
+    indoors, nature, built_up = places[Place.INDOORS], places[Place.NATURE], places[Place.BUILT_UP]
+    outdoors = nature + built_up + places[Place.OUTDOORS]
+    if indoors >= needed and indoors > _PLACE_LEAD * outdoors:
+        text, certainty = "indoors", indoors
+    elif outdoors < needed or outdoors < _PLACE_LEAD * indoors:
         return []
-    return [Sentence(text, StatementKind.SETTING, certainty)]
+    elif nature > max(_PLACE_LEAD * built_up, outdoors / 2):
+        text, certainty = "outdoors, in nature", nature
+    elif built_up > max(_PLACE_LEAD * nature, outdoors / 2):
+        text, certainty = "outdoors, in a street or other built-up place", built_up
+    else:
+        text, certainty = "outdoors", outdoors
+    return [Sentence(f"The setting appears to be {text}.", StatementKind.SETTING, certainty)]
 
 
 def _admit(subjects: list[Sentence], people: list[Sentence]) -> list[Sentence]:

@@ -12,7 +12,9 @@ class Place(Enum):
     """Where a thing is usually met."""
 
     NATURE = "nature"
+    BUILT_UP = "built-up"
     OUTDOORS = "outdoors"
+    """In either."""
     INDOORS = "indoors"
 
 

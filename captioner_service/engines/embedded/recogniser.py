@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +46,7 @@ class Recognition:
 
     groups: tuple[Subject, ...]
     categories: tuple[Subject, ...]
-    nature: float
-    outdoors: float
-    indoors: float
+    places: Mapping[Place, float]
 
 
 class Recogniser:
@@ -86,9 +85,7 @@ def aggregate(probabilities: NDArray[np.float32], table: GroupTable) -> Recognit
     return Recognition(
         groups=tuple(sorted(subjects, key=lambda subject: -subject.probability)),
         categories=tuple(sorted(categories, key=lambda subject: -subject.probability)),
-        nature=places[Place.NATURE],
-        outdoors=places[Place.OUTDOORS],
-        indoors=places[Place.INDOORS],
+        places=places,
     )
 
 

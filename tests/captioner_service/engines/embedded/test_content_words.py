@@ -7,16 +7,19 @@ import pytest
 from captioner_service.clip import StatementKind
 from captioner_service.engines.embedded.content_words import describe_content
 from captioner_service.engines.embedded.faces import Faces
+from captioner_service.engines.embedded.groups import Place
 from captioner_service.engines.embedded.recogniser import Recognition, Subject
 
 NO_FACES = Faces((0, 0, 0, 0))
 
 
-def recognition(
-    *groups: Subject, category: float = 0.0, nature: float = 0.0, outdoors: float = 0.0, indoors: float = 0.0
-) -> Recognition:
-    """Groups in the order given, an animal of that probability, and the places."""
-    return Recognition(groups or (Subject("a dog", 0.1),), (Subject("an animal", category),), nature, outdoors, indoors)
+def recognition(*groups: Subject, category: float = 0.0, **places: float) -> Recognition:
+    """Groups in the order given, an animal of that probability, and the places by name."""
+    return Recognition(
+        groups or (Subject("a dog", 0.1),),
+        (Subject("an animal", category),),
+        {place: places.get(place.name.lower(), 0.0) for place in Place},
+    )
 
 
 def said(facts: Recognition, faces: Faces = NO_FACES) -> list[str]:
@@ -84,7 +87,10 @@ def test_a_face_in_one_frame_of_several_is_not_mentioned() -> None:
     ("places", "setting"),
     [
         ({"nature": 0.6}, "The setting appears to be outdoors, in nature."),
-        ({"nature": 0.4, "outdoors": 0.3}, "The setting appears to be outdoors."),
+        ({"built_up": 0.6}, "The setting appears to be outdoors, in a street or other built-up place."),
+        ({"nature": 0.4, "outdoors": 0.3}, "The setting appears to be outdoors, in nature."),
+        ({"nature": 0.3, "outdoors": 0.4}, "The setting appears to be outdoors."),
+        ({"nature": 0.4, "built_up": 0.4}, "The setting appears to be outdoors."),
         ({"outdoors": 0.6}, "The setting appears to be outdoors."),
         ({"indoors": 0.6}, "The setting appears to be indoors."),
     ],

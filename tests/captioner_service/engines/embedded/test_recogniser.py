@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captioner_service.engines.embedded.groups import GroupTable
+from captioner_service.engines.embedded.groups import GroupTable, Place
 from captioner_service.engines.embedded.recogniser import Recognition, aggregate
 
 SQUIRREL, BEAGLE, PUG, SOFA = 335, 162, 254, 831
@@ -58,6 +58,6 @@ def test_a_category_sums_its_groups(table: GroupTable) -> None:
 
 def test_places_are_those_of_the_mean_over_all_frames(table: GroupTable) -> None:
     recognition = aggregate(probabilities({SQUIRREL: 0.8}, {SOFA: 0.6}), table)
-    assert recognition.nature == pytest.approx(0.4)
-    assert recognition.indoors == pytest.approx(0.3)
-    assert recognition.outdoors == 0
+    assert recognition.places == pytest.approx(
+        {Place.NATURE: 0.4, Place.BUILT_UP: 0, Place.OUTDOORS: 0, Place.INDOORS: 0.3}
+    )

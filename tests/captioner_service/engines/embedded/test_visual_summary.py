@@ -5,6 +5,7 @@ from __future__ import annotations
 from captioner_service.clip import StatementKind
 from captioner_service.engines.embedded.camera import Camera
 from captioner_service.engines.embedded.faces import Faces
+from captioner_service.engines.embedded.groups import Place
 from captioner_service.engines.embedded.look import Look
 from captioner_service.engines.embedded.motion import Motion
 from captioner_service.engines.embedded.recogniser import Recognition, Subject
@@ -12,7 +13,9 @@ from captioner_service.engines.embedded.sentence import Sentence
 from captioner_service.engines.embedded.summary import join_sentences, summarise
 
 CAPTION = summarise(
-    Recognition((Subject("a dog", 0.9),), (Subject("an animal", 0.95),), nature=0.0, outdoors=0.7, indoors=0.0),
+    Recognition(
+        (Subject("a dog", 0.9),), (Subject("an animal", 0.95),), dict.fromkeys(Place, 0.0) | {Place.OUTDOORS: 0.7}
+    ),
     Faces((1, 1, 0, 0), 0.4),
     Look((("green", 1.0),), light=0.5, darkest=0.5, brightest=0.5, contrast=0.2, colourfulness=40, warmth=-0.4),
     Motion(8, 0.3, True, 0.0, 0, 0.0, 1, Camera(0.0, 0.0, 0.0, 0.0, 0.0, 0.9)),
