@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gateway.events import Event, Progressed, Stage, Summarised, Tagged, TextPiece, Timings, percent_of
+from gateway.fields import naming_fields_of_the_request
 from gateway.order import Description, ModelFacts, Order, Tags
 from gateway.video.plan import MAX_FRAMES, SamplingPlan
 from gateway.video.sampled import SampledClip
@@ -111,7 +112,8 @@ class Tagger:
             short_side_pixels=facts.frame_short_side_pixels or None,
             encoding=facts.encodings[0],
         )
-        plan.check()
+        with naming_fields_of_the_request():
+            plan.check()
         return Prepared(order, plan)
 
     async def tag(
@@ -158,12 +160,13 @@ class Tagger:
         order = prepared.order
         marks = [time.monotonic()]
 
-        clip = await self._sandbox.sample(
-            path,
-            prepared.plan,
-            timeout_seconds=min(self._decode_seconds, self._remaining_seconds()),
-            on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
-        )
+        with naming_fields_of_the_request():
+            clip = await self._sandbox.sample(
+                path,
+                prepared.plan,
+                timeout_seconds=min(self._decode_seconds, self._remaining_seconds()),
+                on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
+            )
         marks.append(time.monotonic())
 
         report(_progress(Stage.CAPTIONING, 0, 1))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import grpc
 import structlog
 
+from gateway.fields import field_of_the_request
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
 from vidtomusictags.rpc.failures import Failure
@@ -54,6 +55,5 @@ def for_caller(failure: Failure, name: str) -> Failure:
         return failures.UpstreamBroken(f"The {name} and this gateway do not understand each other; tell its operator.")
     if isinstance(failure, failures.DeadlineExceeded):
         return failures.DeadlineExceeded(f"The {name} did not answer in time; allow more time or try again.")
-    if failure.field:
-        failure.field = f"options.{failure.field.removeprefix('options.')}"
+    failure.field = field_of_the_request(name, failure.field)
     return failure

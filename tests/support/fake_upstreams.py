@@ -1,0 +1,144 @@
+"""A captioner and a classifier of few words: real servers of the real contracts that do what a test tells them to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from google.rpc import status_pb2
+
+from vidtomusictags.captioner.v1 import captioner_pb2, captioner_pb2_grpc
+from vidtomusictags.classifier.v1 import classifier_pb2, classifier_pb2_grpc
+from vidtomusictags.media.v1 import media_pb2
+from vidtomusictags.rpc.conversation import Requests, telling_failures
+from vidtomusictags.rpc.failures import UnknownTag, UnknownTaxonomy
+from vidtomusictags.rpc.server import Host, Service, listening
+from vidtomusictags.rpc.settings import HostSettings
+
+CAPTIONER = captioner_pb2.DESCRIPTOR.services_by_name["CaptionerService"]
+CLASSIFIER = classifier_pb2.DESCRIPTOR.services_by_name["ClassifierService"]
+Script = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    """The script of a server that does its work at once."""
+
+
+def raising(failure: Exception) -> Script:
+    """The script of a server that fails."""
+
+    async def script() -> None:
+        raise failure
+
+    return script
+
+
+class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
+    """Says how many frames it saw. on_config and on_frames run before it accepts and before it describes."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """As it was at first."""
+        self.on_model: Script = nothing
+        self.on_config: Script = nothing
+        self.on_frames: Script = nothing
+        self.describing = asyncio.Event()
+        self.configs: list[captioner_pb2.CaptionConfig] = []
+        self.frames: list[media_pb2.Frame] = []
+
+    async def GetModel(self, request: Any, context: Any) -> captioner_pb2.GetModelResponse:
+        await self.on_model()
+        return captioner_pb2.GetModelResponse(
+            model="fake",
+            encodings=[media_pb2.FRAME_ENCODING_JPEG],
+            frame_short_side=48,
+            default_frames=4,
+            max_frames=16,
+            prompts=[captioner_pb2.PromptTemplate(name=name) for name in ("concise", "scene")],
+        )
+
+    def Caption(self, request_iterator: AsyncIterator[captioner_pb2.CaptionRequest], context: Any) -> Any:
+        requests = Requests(request_iterator)
+        events = self._events(requests)
+        return telling_failures(events, error_event=_error, domain=CAPTIONER.full_name, requests=requests)
+
+    async def _events(
+        self, requests: Requests[captioner_pb2.CaptionRequest]
+    ) -> AsyncGenerator[captioner_pb2.CaptionResponse, None]:
+        config = (await requests.config(within_seconds=5)).config
+        self.configs.append(config)
+        await self.on_config()
+        yield captioner_pb2.CaptionResponse(sequence=1, accepted=captioner_pb2.CaptionAccepted(model="fake"))
+        frames = []
+        async for message in requests.input(idle_seconds=5):
+            frames += message.frames.frames
+        self.frames = frames
+        self.describing.set()
+        await self.on_frames()
+        pieces = [f"{len(frames)} frames ", "of a quiet forest."]
+        for position, piece in enumerate(pieces if config.text_deltas else []):
+            delta = captioner_pb2.TextDelta(text=piece)
+            yield captioner_pb2.CaptionResponse(sequence=2 + position, text_delta=delta)
+        yield captioner_pb2.CaptionResponse(summary=captioner_pb2.Summary(text="".join(pieces)))
+        yield captioner_pb2.CaptionResponse(completed=captioner_pb2.CaptionCompleted(frame_count=len(frames)))
+
+
+def _error(sequence: int, status: status_pb2.Status) -> captioner_pb2.CaptionResponse:
+    return captioner_pb2.CaptionResponse(sequence=sequence, error=status)
+
+
+class FakeClassifier(classifier_pb2_grpc.ClassifierServiceServicer):
+    """Finds Nature in everything. Knows the taxonomy `music-moods` with the tag `nature` alone."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """As it was at first."""
+        self.on_summary: Script = nothing
+        self.checked = 0
+        self.summaries: list[str] = []
+
+    async def Classify(self, request: classifier_pb2.ClassifyRequest, context: Any) -> classifier_pb2.ClassifyResponse:
+        if request.taxonomy_id not in ("", "music-moods"):
+            raise UnknownTaxonomy("There is only music-moods.", field="taxonomy_id")
+        if set(request.options.include) - {"nature"}:
+            raise UnknownTag("There is only nature.", field="options.include")
+        if request.validate_only:
+            self.checked += 1
+            return classifier_pb2.ClassifyResponse()
+        self.summaries.append(request.summary)
+        await self.on_summary()
+        start = request.summary.index("forest")
+        evidence = classifier_pb2.Evidence(start=start, end=start + 6, quote="forest")
+        tag = classifier_pb2.ScoredTag(id="nature", label="Nature", confidence=0.9, evidence=[evidence])
+        return classifier_pb2.ClassifyResponse(classification=classifier_pb2.Classification(tags=[tag]))
+
+
+@asynccontextmanager
+async def serving_captioner(fake: FakeCaptioner, **settings: Any) -> AsyncIterator[int]:
+    """The fake on a free port of loopback, which is what the block is given."""
+    add = partial(captioner_pb2_grpc.add_CaptionerServiceServicer_to_server, fake)
+    async with _serving(Service(CAPTIONER, add), settings) as host:
+        yield host.port
+
+
+@asynccontextmanager
+async def serving_classifier(fake: FakeClassifier, **settings: Any) -> AsyncIterator[int]:
+    """The same for the classifier."""
+    add = partial(classifier_pb2_grpc.add_ClassifierServiceServicer_to_server, fake)
+    async with _serving(Service(CLASSIFIER, add), settings) as host:
+        yield host.port
+
+
+@asynccontextmanager
+async def _serving(service: Service, settings: dict[str, Any]) -> AsyncIterator[Host]:
+    defaults: dict[str, Any] = {"listen": "127.0.0.1:0", "drain_announce_seconds": 0.0, "drain_grace_seconds": 1.0}
+    async with listening(HostSettings(**defaults | settings), service) as host:
+        await host.announce_ready()
+        yield host
