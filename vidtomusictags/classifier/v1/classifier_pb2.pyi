@@ -230,10 +230,13 @@ class ClassifyOptions(_message.Message):
     EXCLUDE_FIELD_NUMBER: _builtins.int
     MAX_TAGS_FIELD_NUMBER: _builtins.int
     MIN_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    ALL_SCORES_FIELD_NUMBER: _builtins.int
     max_tags: _builtins.int
     """Most tags, 1 to 100. 0: 10."""
     min_confidence: _builtins.float
-    """Least confidence, 0 to 1. Not set: each tag's own threshold, else the engine's."""
+    """Least confidence, 0 to 1. Not set: each tag's own threshold, else the calibration's, else the engine's."""
+    all_scores: _builtins.bool
+    """True: `Classification.scores` is filled too, for those who measure how right the answers are."""
     @_builtins.property
     def include(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of tags or facets: only these may be returned. Empty: all."""
@@ -249,10 +252,11 @@ class ClassifyOptions(_message.Message):
         exclude: _abc.Iterable[_builtins.str] | None = ...,
         max_tags: _builtins.int = ...,
         min_confidence: _builtins.float | None = ...,
+        all_scores: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_confidence", b"_min_confidence", "min_confidence", b"min_confidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_confidence", b"_min_confidence", "exclude", b"exclude", "include", b"include", "max_tags", b"max_tags", "min_confidence", b"min_confidence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_confidence", b"_min_confidence", "all_scores", b"all_scores", "exclude", b"exclude", "include", b"include", "max_tags", b"max_tags", "min_confidence", b"min_confidence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_confidence: _TypeAlias = _typing.Literal["min_confidence"]  # noqa: Y015
     _WhichOneofArgType__min_confidence: _TypeAlias = _typing.Literal["_min_confidence", b"_min_confidence"]  # noqa: Y015
@@ -337,6 +341,7 @@ class Classification(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
     reasoning: _builtins.str
     """Why these tags."""
     @_builtins.property
@@ -363,6 +368,12 @@ class Classification(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the caller should know of this answer, such as input that was left out."""
 
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagScore]:
+        """With `all_scores`: every allowed tag that the engine has scored, by falling confidence, whatever thresholds,
+        exclusions and limits then leave of them. A tag that is not among them was not scored.
+        """
+
     def __init__(
         self,
         *,
@@ -373,14 +384,45 @@ class Classification(_message.Message):
         provenance: Global___ClassificationProvenance | None = ...,
         usage: Global___ClassificationUsage | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        scores: _abc.Iterable[Global___TagScore] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "taxonomy", b"taxonomy", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_information", b"key_information", "provenance", b"provenance", "reasoning", b"reasoning", "tags", b"tags", "taxonomy", b"taxonomy", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_information", b"key_information", "provenance", b"provenance", "reasoning", b"reasoning", "scores", b"scores", "tags", b"tags", "taxonomy", b"taxonomy", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Classification: _TypeAlias = Classification  # noqa: Y015
+
+@_typing.final
+class TagScore(_message.Message):
+    """How well a tag fits, whether or not it is returned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    RAW_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id in the taxonomy."""
+    confidence: _builtins.float
+    """0 to 1, calibrated where a calibration is present."""
+    raw_confidence: _builtins.float
+    """0 to 1, as the engine first estimated it."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        raw_confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "id", b"id", "raw_confidence", b"raw_confidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagScore: _TypeAlias = TagScore  # noqa: Y015
 
 @_typing.final
 class ScoredTag(_message.Message):
@@ -526,6 +568,7 @@ class ClassificationProvenance(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Name of the engine, such as `instructor` or `embedded`."""
     model: _builtins.str
@@ -534,6 +577,8 @@ class ClassificationProvenance(_message.Message):
     """Exact revision of its weights and fitted numbers, where known."""
     prompt: _builtins.str
     """Name and version of the prompt; empty where there is none."""
+    calibration: _builtins.str
+    """What made the confidences probabilities, as `name#digest`; empty where no calibration is present."""
     def __init__(
         self,
         *,
@@ -541,10 +586,11 @@ class ClassificationProvenance(_message.Message):
         model: _builtins.str = ...,
         revision: _builtins.str = ...,
         prompt: _builtins.str = ...,
+        calibration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "model", b"model", "prompt", b"prompt", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "engine", b"engine", "model", b"model", "prompt", b"prompt", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
