@@ -23,7 +23,7 @@ def clip(seed: int, frames: int, height: int = 72, width: int = 128, gap_seconds
     return Clip(pictures, [gap_seconds * step for step in range(frames)], PROMPT)
 
 
-CLIPS = (clip(1, 8), clip(2, 1, height=90, width=60), clip(3, 5, gap_seconds=0.04))
+CLIPS = (clip(1, 4), clip(2, 1, height=90, width=60), clip(3, 3, gap_seconds=0.04))
 
 
 @pytest.fixture(scope="module", params=sorted(ENGINES))

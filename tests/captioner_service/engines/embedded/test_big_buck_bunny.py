@@ -23,6 +23,7 @@ FILM = Path(__file__).parents[4] / "examples" / "big-buck-bunny.mp4"
 def film() -> tuple[Frames, list[float]]:
     """All 132 frames at the size that the engine asks for, and their times."""
     with av.open(str(FILM)) as container:
+        container.streams.video[0].thread_type = "AUTO"
         frames = list(container.decode(video=0))
     pictures = [frame.reformat(width=456, height=256, format="rgb24").to_ndarray() for frame in frames]
     return np.stack(pictures), [float(frame.time) for frame in frames]

@@ -78,8 +78,8 @@ def test_a_clip_gets_the_same_caption_alone_in_any_company_and_again(
     engine: EmbeddedEngine, texture: Texture, plain: Plain, make_clip: MakeClip
 ) -> None:
     clips = [
-        make_clip(pan(texture, 12), AT_25_FPS[:12]),
-        make_clip(np.stack([texture(seed, 240, 180) for seed in range(8)]), EVERY_1_3_SECONDS),
+        make_clip(pan(texture, 6), AT_25_FPS[:6]),
+        make_clip(np.stack([texture(seed, 240, 180) for seed in range(3)]), EVERY_1_3_SECONDS[:3]),
         make_clip(plain((9, 99, 9)), [0.0]),
     ]
     alone = [engine.caption([clip], lambda position, piece: None)[0] for clip in clips]
