@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from PIL import Image
 
 PICTURE = Path(__file__).with_name("pipeline.svg")
-WIDTH, HEIGHT = 1200, 430
+WIDTH, HEIGHT = 1200, 372
 INK, MUTED, LINE, PAPER, CARD = "#1f2933", "#52606d", "#cbd2d9", "#f7f9fb", "#ffffff"
 GATEWAY, CAPTIONER, CLASSIFIER = "#2f6f9f", "#b4532a", "#3f7d4e"
 SHOWN_FRAMES = 4
@@ -33,12 +33,13 @@ def draw(run: dict[str, Any], frames: list[Path]) -> str:
         "<title>A clip becomes frames, frames become a summary, the summary becomes tags</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="16" fill="{PAPER}"/>',
         *_frames(frames),
-        _arrow(312, 158, 372, 158),
-        *_card(372, 60, 352, "captioner_service", "frames in, a summary out", CAPTIONER),
-        *_text(392, 138, run["summary"], 44, INK),
-        _arrow(724, 158, 784, 158),
-        *_card(784, 60, 384, "classifier_service", "summary and your taxonomy in, tags out", CLASSIFIER),
-        *_tags(804, 140, run["tags"]),
+        _arrow(312, 128, 372, 128),
+        *_card(372, 30, 352, "captioner_service", "frames in, a summary out", CAPTIONER),
+        *_text(392, 108, run["summary"], 44, INK),
+        _arrow(724, 128, 784, 128),
+        *_card(784, 30, 384, "classifier_service", "summary and your taxonomy in, tags out", CLASSIFIER),
+        *_tags(804, 110, run["tags"]),
+        *_key_information(804, 110 + 54 * len(run["tags"][:3]), run["key_information"]),
         *_foot(run),
         "</svg>",
     ]
@@ -48,9 +49,9 @@ def draw(run: dict[str, Any], frames: list[Path]) -> str:
 def _frames(frames: list[Path]) -> list[str]:
     step = max(1, len(frames) // SHOWN_FRAMES)
     shown = frames[step // 2 :: step][:SHOWN_FRAMES]
-    parts = _card(32, 60, 280, "gateway", f"a clip in, {len(frames)} frames out", GATEWAY)
+    parts = _card(32, 30, 280, "gateway", f"a clip in, {len(frames)} frames out", GATEWAY)
     for position, path in enumerate(shown):
-        x, y = 52 + (position % 2) * 124, 122 + (position // 2) * 78
+        x, y = 52 + (position % 2) * 124, 92 + (position // 2) * 78
         with Image.open(path) as image:
             small = image.convert("RGB").resize((232, 132))
         data = io.BytesIO()
@@ -73,7 +74,7 @@ def _card(x: int, y: int, width: int, name: str, job: str, accent: str) -> list[
 
 
 def _text(x: int, y: int, text: str, width: int, colour: str) -> list[str]:
-    lines = textwrap.wrap(text, width)
+    lines = [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, width)]
     return [
         f'<text x="{x}" y="{y + 20 * line}" font-size="14" fill="{colour}">{escape(words)}</text>'
         for line, words in enumerate(lines[:7])
@@ -96,17 +97,29 @@ def _tags(x: int, y: int, tags: list[dict[str, Any]]) -> list[str]:
     return parts
 
 
+def _key_information(x: int, y: int, pieces: list[str]) -> list[str]:
+    lines = [line for piece in pieces for line in textwrap.wrap(f"• {piece}", 48)]
+    return (
+        [
+            f'<text x="{x}" y="{y + 8}" font-size="13" fill="{MUTED}">key information</text>',
+            *_text(x, y + 30, "\n".join(lines), 60, INK),
+        ]
+        if lines
+        else []
+    )
+
+
 def _foot(run: dict[str, Any]) -> list[str]:
     captioner, classifier = run["provenance"]["captioner"], run["provenance"]["classifier"]
     vocabulary = f"{run['taxonomy']['id']}@{run['taxonomy']['version']}"
     made = f"{captioner['model']}   +   {classifier['model']}   +   taxonomy {vocabulary}"
     return [
-        f'<line x1="32" y1="336" x2="{WIDTH - 32}" y2="336" stroke="{LINE}"/>',
-        f'<text x="32" y="366" font-weight="600" fill="{INK}">Every answer says how it was made</text>',
-        f'<text x="32" y="390" font-size="13" fill="{MUTED}">{escape(made)}</text>',
-        f'<text x="{WIDTH - 32}" y="366" text-anchor="end" font-size="13" fill="{MUTED}">'
+        f'<line x1="32" y1="288" x2="{WIDTH - 32}" y2="288" stroke="{LINE}"/>',
+        f'<text x="32" y="318" font-weight="600" fill="{INK}">Every answer says how it was made</text>',
+        f'<text x="32" y="342" font-size="13" fill="{MUTED}">{escape(made)}</text>',
+        f'<text x="{WIDTH - 32}" y="318" text-anchor="end" font-size="13" fill="{MUTED}">'
         "gRPC between the three; each scales and deploys on its own</text>",
-        f'<text x="{WIDTH - 32}" y="390" text-anchor="end" font-size="12" fill="{MUTED}">'
+        f'<text x="{WIDTH - 32}" y="342" text-anchor="end" font-size="12" fill="{MUTED}">'
         "Frames: Big Buck Bunny, © 2008 Blender Foundation, CC BY 3.0</text>",
     ]
 

@@ -80,8 +80,9 @@ def test_the_commands_and_environments_of_the_compose_file_tag_a_clip(compose: d
         )
         assert tagged.returncode == 0, tagged.stderr
         assert [tag["label"] for tag in json.loads(tagged.stdout)["tags"]] == ["Nature"]
-        for name, process in reversed(processes.items()):
+        for process in reversed(processes.values()):
             process.send_signal(signal.SIGTERM)
+        for name, process in processes.items():
             assert process.wait(STOP_SECONDS) == 0, name
     assert not list((tmp_path / "spool").iterdir())
 
