@@ -11,11 +11,10 @@ from importlib import resources
 class Coefficients:
     """Numbers that `benchmarks/fit_embedded_classifier.py` found; see it for how.
 
-    temperature: of the softmax over a facet's similarities.
-    similarity, margin, intercept: of the logistic that turns the two features into a probability.
+    temperature: of the softmax over the likenesses of a facet's tags.
+    likeness, margin, intercept: of the logistic that turns the two features into a probability.
     threshold: least confidence that is returned where neither request nor tag says otherwise.
-    least_similarity, least_similarity_terse: cosines below which confidence is scaled down; the second for
-        summaries with fewer than terse_words scored words, which resemble everything.
+    n: how many labelled summaries they were fitted on.
     """
 
     version: str
@@ -23,13 +22,10 @@ class Coefficients:
     fitted_on: str
     n: int
     temperature: float
-    similarity: float
+    likeness: float
     margin: float
     intercept: float
     threshold: float
-    least_similarity: float
-    least_similarity_terse: float
-    terse_words: int
 
 
 def packaged_coefficients() -> Coefficients:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
+from classifier_service.engines.embedded.network import eight_bit_network
 from classifier_service.engines.embedded.weights import Weights
 
 Vectors = npt.NDArray[np.float32]
@@ -38,7 +39,12 @@ class Encoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(weights.model), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            eight_bit_network(weights.model),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["SkipLayerNormFusion"],  # the fused operator is slower than the two it replaces
+        )
 
     def tokenise(self, text: str) -> Tokens:
         """The tokens of a text of any length."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from classifier_service.engines.embedded.encoder import Vectors
-from classifier_service.engines.embedded.scoring import Numbers
+from classifier_service.engines.embedded.likeness import Numbers
 from classifier_service.engines.engine import Span
 
 MOST_PHRASES = 5

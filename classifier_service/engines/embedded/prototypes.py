@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier_service.engines.embedded.encoder import DIMENSIONS, Encoder, Vectors, unit
+from classifier_service.engines.embedded.likeness import combined
+from classifier_service.engines.embedded.scenes import Scenes
 from classifier_service.taxonomy import Tag, Taxonomy
+
+MOST_TAGS_KEPT = 20_000
+"""Over all taxonomies in the cache; a tag takes some 10 kB."""
 
 _PHRASE_BREAK = re.compile(
     r"[,;:]\s*|\s+(?:such\s+as|including|in\s+which)\s+|\s+with\s+(?=[a-z]+\s)|\s+and\s+(?=\w+\s*$)", re.IGNORECASE
@@ -20,27 +25,64 @@ _JOINING_WORD = re.compile(r"^(?:(?:such\s+as|including|and|or|with|of|other)\s+
 
 
 @dataclass(frozen=True)
-class Prototypes:
-    """The active tags of one taxonomy. towards, away: float32 (tags, 384); away is zero where no cue speaks against.
+class Prototype:
+    """What a summary is compared with for one tag; vectors are float32 and unit.
 
-    groups: for each facet, or for the whole of a flat list, the rows of its tags.
+    centre: (384,), midway between what the tag says of itself and the scenes that it borrowed.
+    borrowed: numbers of the concepts whose scenes are examples of the tag too. examples: (sentences, 384), its own.
+    cues_against: (cues, 384). level: how like the tag everyday scenes are on average.
     """
 
-    tags: Sequence[Tag]
-    towards: Vectors
-    away: Vectors
+    tag: Tag
+    centre: Vectors
+    borrowed: Sequence[int]
+    examples: Vectors
+    cues_against: Vectors
+    level: float
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """The active tags of one taxonomy, in its order.
+
+    centres: float32 (tags, 384). groups: for each facet, or for the whole of a flat list, the positions of its tags.
+    """
+
+    of_tags: Sequence[Prototype]
+    centres: Vectors
     groups: Sequence[npt.NDArray[np.intp]]
 
+    @property
+    def tags(self) -> Sequence[Tag]:
+        """The tags themselves."""
+        return [prototype.tag for prototype in self.of_tags]
 
-def texts_for(tag: Tag) -> list[str]:
-    """The sentences and phrases that stand for a tag; never empty."""
-    texts = []
-    if tag.description.strip():
-        texts.append(f"{tag.label}: {tag.description.strip()}")
-        texts += phrases(tag.description)
-    else:
-        texts.append(tag.label)
-    return texts + [text for text in (*tag.synonyms, *tag.cues_for, *tag.examples) if text.strip()]
+
+class PrototypeCache:
+    """The prototypes of the taxonomies used last, by their digest. One thread only."""
+
+    def __init__(self, encoder: Encoder, scenes: Scenes, most_tags: int = MOST_TAGS_KEPT) -> None:
+        self._encoder = encoder
+        self._scenes = scenes
+        self._most_tags = most_tags
+        self._kept: OrderedDict[str, Prototypes] = OrderedDict()
+
+    def prototypes(self, taxonomy: Taxonomy) -> Prototypes:
+        """Encodes the taxonomy on first use; forgets those that went unused longest."""
+        found = self._kept.pop(taxonomy.digest, None) or embed(taxonomy, self._encoder, self._scenes)
+        self._kept[taxonomy.digest] = found
+        while len(self._kept) > 1 and sum(len(kept.of_tags) for kept in self._kept.values()) > self._most_tags:
+            self._kept.popitem(last=False)
+        return found
+
+
+def embed(taxonomy: Taxonomy, encoder: Encoder, scenes: Scenes) -> Prototypes:
+    """Encodes every text of every active tag, and the scenes of the concepts that the tags resemble."""
+    of_tags = [_embed_tag(tag, encoder, scenes) for tag in taxonomy.active]
+    centres = np.array([prototype.centre for prototype in of_tags], dtype=np.float32).reshape(-1, DIMENSIONS)
+    facets = list(dict.fromkeys(tag.facet for tag in taxonomy.active))
+    groups = [np.flatnonzero([tag.facet == facet for tag in taxonomy.active]) for facet in facets]
+    return Prototypes(of_tags, centres, groups)
 
 
 def phrases(description: str) -> list[str]:
@@ -49,32 +91,23 @@ def phrases(description: str) -> list[str]:
     return [part for part in parts if len(part) > 2]
 
 
-def embed(taxonomy: Taxonomy, encoder: Encoder) -> Prototypes:
-    """Encodes every text of every active tag: the centre of a tag's unit vectors is its prototype."""
-    tags = taxonomy.active
-    towards = np.zeros((len(tags), DIMENSIONS), dtype=np.float32)
-    away = np.zeros_like(towards)
-    for row, tag in enumerate(tags):
-        towards[row] = unit(encoder.encode(texts_for(tag)).mean(axis=0))
-        if tag.cues_against:
-            away[row] = unit(encoder.encode(tag.cues_against).mean(axis=0))
-    facets = list(dict.fromkeys(tag.facet for tag in tags))
-    groups = [np.array([row for row, tag in enumerate(tags) if tag.facet == facet], dtype=np.intp) for facet in facets]
-    return Prototypes(tags, towards, away, groups)
+def _embed_tag(tag: Tag, encoder: Encoder, scenes: Scenes) -> Prototype:
+    label, *named = encoder.encode([tag.label, *phrases(tag.description), *tag.synonyms])
+    described = encoder.encode([f"{tag.label}: {tag.description}"])[0] if tag.description.strip() else label
+    examples = encoder.encode(tag.examples)
+    centre = _centre([described, *named, *encoder.encode(tag.cues_for), *examples])
+
+    borrowed = scenes.resembled(label, named)
+    if borrowed:
+        shown = [share * _centre(scenes.vectors(concept)) for concept, share in borrowed.items()]
+        centre = unit(centre + unit(np.sum(shown, axis=0)))
+
+    others = [number for number in range(len(scenes.everyday)) if number not in borrowed]
+    everyday = scenes.everyday[others]
+    to_examples = [scenes.nearest_to_everyday(concept)[others] for concept in borrowed] + [everyday @ examples.T]
+    level = float(combined(everyday @ centre, np.concatenate(to_examples, axis=1)).mean())
+    return Prototype(tag, centre, tuple(borrowed), examples, encoder.encode(tag.cues_against), level)
 
 
-class PrototypeCache:
-    """The prototypes of the taxonomies used last, by their digest. One thread only."""
-
-    def __init__(self, encoder: Encoder, capacity: int = 8) -> None:
-        self._encoder = encoder
-        self._capacity = capacity
-        self._kept: OrderedDict[str, Prototypes] = OrderedDict()
-
-    def prototypes(self, taxonomy: Taxonomy) -> Prototypes:
-        """Encodes the taxonomy on first use; forgets the one that went unused longest."""
-        kept = self._kept.pop(taxonomy.digest, None) or embed(taxonomy, self._encoder)
-        self._kept[taxonomy.digest] = kept
-        while len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
-        return kept
+def _centre(vectors: Sequence[Vectors] | Vectors) -> Vectors:
+    return unit(np.mean(vectors, axis=0))

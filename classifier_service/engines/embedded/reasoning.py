@@ -5,48 +5,57 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from classifier_service.taxonomy import Tag
-
 _WHAT_SCORES_ARE = (
-    "Scores are calibrated text similarity to the tags' descriptions (all-MiniLM-L6-v2); no language model reasoned"
-    " about the video."
+    "Scores are calibrated text similarity (all-MiniLM-L6-v2) to what the tags say of themselves and to typical scenes;"
+    " no language model reasoned about the video."
 )
-_NO_CONTENT = "The summary names no content that a tag could be judged by, so no tag is suitable."
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One tag and its numbers. quote: the best supporting clause; similarities are cosines."""
+    """One tag and its numbers.
 
-    tag: Tag
+    likeness: of the whole summary, as scored. quote: the best supporting clause, with its cosine.
+    capped_from: the confidence before it was capped, where it was.
+    """
+
+    label: str
     confidence: float
-    similarity: float
-    quote: str = ""
-    quote_similarity: float = 0.0
-    cap: str = ""
-    """Why the confidence is lower than computed; empty where it is not."""
+    likeness: float
+    quote: str
+    quote_similarity: float
+    capped_from: float | None = None
+
+    @property
+    def _cap(self) -> str:
+        return "" if self.capped_from is None else f"; confidence capped from {self.capped_from:.2f}"
+
+    def why(self) -> str:
+        """Why the tag was returned."""
+        return (
+            f'{self.label} ({self.confidence:.2f}): best supported by "{self.quote}" (similarity'
+            f" {self.quote_similarity:.2f}; whole summary {self.likeness:.2f}{self._cap})."
+        )
+
+    def why_not(self, needed: float) -> str:
+        """Why nothing was returned although this tag came closest."""
+        return (
+            f"No tag is suitable: the closest is {self.label} (confidence {self.confidence:.2f}, similarity"
+            f" {self.likeness:.2f}{self._cap}; needed {needed:.2f})."
+        )
 
 
-def explain(returned: Sequence[Finding], closest: Finding | None, required: float) -> str:
-    """One paragraph. closest: the best tag that was not returned. required: least confidence of that tag."""
-    if returned:
-        sentences = [
-            f'{finding.tag.label} ({finding.confidence:.2f}): best supported by "{finding.quote}" (similarity'
-            f" {finding.quote_similarity:.2f}; whole summary {finding.similarity:.2f}{finding.cap})."
-            for finding in returned
-        ]
-        if closest is not None:
-            sentences.append(f"Next closest: {closest.tag.label} ({closest.confidence:.2f}), not returned.")
-    elif closest is not None:
-        sentences = [
-            f"No tag is suitable: the closest is {closest.tag.label} (confidence {closest.confidence:.2f}, similarity"
-            f" {closest.similarity:.2f}{closest.cap}; needed {required:.2f})."
-        ]
-    else:
-        sentences = ["No tag is suitable: none may be returned."]
+def explain(returned: Sequence[Finding], closest: Finding | None = None, needed: float = 0.0) -> str:
+    """One paragraph. closest: the best tag that was not returned. needed: least confidence to return it."""
+    sentences = [finding.why() for finding in returned]
+    if closest is not None:
+        not_returned = f"Next closest: {closest.label} ({closest.confidence:.2f}), not returned."
+        sentences.append(not_returned if returned else closest.why_not(needed))
+    elif not returned:
+        sentences.append("No tag is suitable: none may be returned.")
     return " ".join([*sentences, _WHAT_SCORES_ARE])
 
 
 def explain_no_content() -> str:
     """For a summary that says nothing of what can be seen."""
-    return f"{_NO_CONTENT} {_WHAT_SCORES_ARE}"
+    return f"The summary names no content that a tag could be judged by, so no tag is suitable. {_WHAT_SCORES_ARE}"

@@ -1,49 +1,72 @@
-"""Turns similarities into calibrated confidences."""
+"""Turns a summary's vectors into calibrated confidences in the tags of a taxonomy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from classifier_service.engines.embedded.coefficients import Coefficients
-from classifier_service.engines.embedded.encoder import Vectors
+from classifier_service.engines.embedded.likeness import Numbers, combined, nearest, pull_of_cues
 from classifier_service.engines.embedded.prototypes import Prototypes
+from classifier_service.engines.embedded.scenes import Scenes
+from classifier_service.engines.embedded.summary_vectors import SummaryVectors
 
-Numbers = npt.NDArray[np.float64]
+_LEVEL_SHARE = 0.5
+_USUAL_LEVEL = 0.15
+"""Half of what everyday scenes resemble one tag more than this is not held in its favour: a tag with many examples
+resembles everything more than a tag with none."""
+_FULL_GROUP = 8
+_IMAGINED_RIVAL = 0.40
+"""A facet of fewer tags than this has too few rivals to tell a good fit from a mere best one, so that an imagined tag
+with this likeness competes as well, the more the fewer there are."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One number per active tag, in the taxonomy's order; confidences are probabilities."""
+    """One number per active tag, in the taxonomy's order. confidences are probabilities.
 
-    similarities: Numbers
+    support: (clauses, tags), cosine of each clause to each tag's centre.
+    """
+
+    likenesses: Numbers
     confidences: Numbers
+    support: Numbers
 
 
-def score(whole: Vectors, words: int, prototypes: Prototypes, k: Coefficients) -> Scores:
-    """Scores every tag against a summary's vector, (384,), of which `words` words were scored."""
-    similarities = similarity(whole, prototypes)
-    margins = log_softmax(similarities, prototypes, k.temperature)
-    logits = k.similarity * similarities + k.margin * margins + k.intercept
-    least = k.least_similarity_terse if words < k.terse_words else k.least_similarity
-    confidences = np.clip(similarities / least, 0.0, 1.0) / (1.0 + np.exp(-logits))
-    return Scores(similarities, confidences)
+def score(summary: SummaryVectors, prototypes: Prototypes, scenes: Scenes, k: Coefficients) -> Scores:
+    """Scores every tag against a summary that has at least one clause."""
+    alike = likenesses(summary, prototypes, scenes)
+    return Scores(alike, confidences(alike, prototypes, k), summary.clauses @ prototypes.centres.T)
 
 
-def similarity(vectors: Vectors, prototypes: Prototypes) -> Numbers:
-    """Cosine to each tag, (..., tags), less what a vector is closer to the cues against the tag than to the tag."""
-    towards = (vectors @ prototypes.towards.T).astype(np.float64)
-    away = (vectors @ prototypes.away.T).astype(np.float64)
-    return towards - np.where(prototypes.away.any(axis=1), np.maximum(0.0, away - towards), 0.0)
+def likenesses(summary: SummaryVectors, prototypes: Prototypes, scenes: Scenes) -> Numbers:
+    """How like each tag the summary is, before any comparison between tags; mostly 0.1 to 0.6."""
+    to_centres = (prototypes.centres @ summary.whole + (prototypes.centres @ summary.clauses.T).max(axis=1)) / 2
+    borrowed = {concept for prototype in prototypes.of_tags for concept in prototype.borrowed}
+    to_scenes = {concept: nearest(scenes.vectors(concept) @ summary.whole) for concept in borrowed}
+    everything = np.vstack([summary.whole, summary.clauses])
+    result = np.empty(len(prototypes.of_tags))
+    for position, prototype in enumerate(prototypes.of_tags):
+        to_examples = [to_scenes[concept] for concept in prototype.borrowed] + [prototype.examples @ summary.whole]
+        likeness = combined(to_centres[position], np.concatenate(to_examples))
+        above = _LEVEL_SHARE * (prototype.level - _USUAL_LEVEL)
+        result[position] = likeness - above - pull_of_cues(everything @ prototype.cues_against.T)
+    return result
 
 
-def log_softmax(similarities: Numbers, prototypes: Prototypes, temperature: float) -> Numbers:
-    """How far each tag stands out within its own facet: temperature times the log-softmax, at most 0."""
-    margins = np.zeros_like(similarities)
+def confidences(alike: Numbers, prototypes: Prototypes, k: Coefficients) -> Numbers:
+    """The fitted logistic over a tag's likeness and how far it stands out in its facet."""
+    logits = k.likeness * alike + k.margin * margins(alike, prototypes, k.temperature) + k.intercept
+    result: Numbers = 1.0 / (1.0 + np.exp(-logits))
+    return result
+
+
+def margins(alike: Numbers, prototypes: Prototypes, temperature: float) -> Numbers:
+    """How far each tag stands out in its own facet: temperature times the log-softmax, at most 0."""
+    result = np.zeros_like(alike)
     for rows in prototypes.groups:
-        scaled = similarities[rows] / temperature
-        highest = scaled.max()
-        margins[rows] = temperature * (scaled - highest - np.log(np.exp(scaled - highest).sum()))
-    return margins
+        missing = max(0, _FULL_GROUP - len(rows)) / (_FULL_GROUP - 1)
+        rivals = np.exp(alike[rows] / temperature).sum() + missing * np.exp(_IMAGINED_RIVAL / temperature)
+        result[rows] = alike[rows] - temperature * np.log(rivals)
+    return result

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classifier_service.engines.embedded.encoder import DIMENSIONS, WINDOW_TOKENS, Encoder, Vectors, unit
+from classifier_service.engines.embedded.encoder import WINDOW_TOKENS, Encoder, Vectors, unit
 from classifier_service.engines.embedded.reading import Passage
 from classifier_service.engines.engine import Span
 
@@ -16,7 +16,7 @@ from classifier_service.engines.engine import Span
 class SummaryVectors:
     """whole: float32 (384,), unit. clauses: float32 (clauses, 384), unit; spans and certainties: one per clause.
 
-    tokens: how many were run through the network, special tokens included. words: how many were scored.
+    tokens: how many were run through the network, special tokens included.
     """
 
     whole: Vectors
@@ -24,25 +24,29 @@ class SummaryVectors:
     spans: Sequence[Span]
     certainties: Sequence[float]
     tokens: int
-    words: int
 
 
 @dataclass(frozen=True)
-class _Token:
-    id: int
-    position: int
-    """Of its first character in the summary."""
+class _Tokens:
+    """positions: of each token's first character in the summary."""
+
+    ids: list[int]
+    positions: list[int]
 
 
-def encode_summary(summary: str, passages: Sequence[Passage], encoder: Encoder) -> SummaryVectors:
-    """The passages with content, in one run where they fit into one window.
+def encode_summary(summary: str, passages: Sequence[Passage], encoder: Encoder) -> SummaryVectors | None:
+    """The passages with content, in one run where they fit into one window; None where there is no content.
 
     A clause's vector is the mean over the states of its own tokens, which have seen the sentences around them
     ("late chunking", arXiv 2409.04701): evidence costs no further run.
     """
     scored = [passage for passage in passages if passage.content]
-    tokens, states, run = _contextual_states(summary, scored, encoder)
-    positions = np.array([token.position for token in tokens])
+    windows = list(_windows([_tokens(summary, passage, encoder) for passage in scored]))
+    if not windows:
+        return None
+    states = np.concatenate([encoder.states(window.ids)[1:-1] for window in windows])
+    positions = np.array([position for window in windows for position in window.positions])
+
     vectors, spans, certainties = [], [], []
     for passage in scored:
         for start, end in passage.clauses:
@@ -51,39 +55,28 @@ def encode_summary(summary: str, passages: Sequence[Passage], encoder: Encoder) 
                 vectors.append(states[inside].mean(axis=0))
                 spans.append(Span(start, end, summary[start:end]))
                 certainties.append(passage.certainty)
-    clauses = np.array(vectors, dtype=np.float32).reshape(-1, DIMENSIONS)
-    words = sum(len(summary[start:end].split()) for passage in scored for start, end in passage.content)
-    return SummaryVectors(unit(states.mean(axis=0)), unit(clauses), spans, certainties, run, words)
+    if not vectors:
+        return None
+    tokens = len(positions) + 2 * len(windows)
+    return SummaryVectors(unit(states.mean(axis=0)), unit(np.array(vectors)), spans, certainties, tokens)
 
 
-def _contextual_states(
-    summary: str, passages: Sequence[Passage], encoder: Encoder
-) -> tuple[list[_Token], Vectors, int]:
-    """The tokens that were run, their states (tokens, 384), and how many tokens the network saw."""
-    kept: list[_Token] = []
-    states: list[Vectors] = []
-    run = 0
-    for window in _windows([_tokens(summary, passage, encoder) for passage in passages]):
-        found = encoder.states([token.id for token in window])
-        run += len(found)
-        kept += window
-        states.append(found[1:-1])
-    return kept, np.concatenate(states), run
-
-
-def _tokens(summary: str, passage: Passage, encoder: Encoder) -> list[_Token]:
-    tokens: list[_Token] = []
+def _tokens(summary: str, passage: Passage, encoder: Encoder) -> _Tokens:
+    tokens = _Tokens([], [])
     for start, end in passage.content:
         piece = encoder.tokenise(summary[start:end])
-        tokens += [_Token(id, start + low) for id, (low, _) in zip(piece.ids, piece.offsets, strict=True)]
-    return tokens[:WINDOW_TOKENS]
+        tokens.ids.extend(piece.ids)
+        tokens.positions.extend(start + low for low, _ in piece.offsets)
+    return _Tokens(tokens.ids[:WINDOW_TOKENS], tokens.positions[:WINDOW_TOKENS])
 
 
-def _windows(sentences: Sequence[list[_Token]]) -> Iterator[list[_Token]]:
-    window: list[_Token] = []
+def _windows(sentences: Sequence[_Tokens]) -> Iterator[_Tokens]:
+    """As many whole sentences together as one run holds."""
+    window = _Tokens([], [])
     for sentence in sentences:
-        if len(window) + len(sentence) > WINDOW_TOKENS:
+        if len(window.ids) + len(sentence.ids) > WINDOW_TOKENS:
             yield window
-            window = []
-        window = window + sentence
-    yield window
+            window = _Tokens([], [])
+        window = _Tokens(window.ids + sentence.ids, window.positions + sentence.positions)
+    if window.ids:
+        yield window

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 
@@ -17,12 +17,19 @@ LAUGHTER = (
 
 Ask = Callable[..., Question]
 
+OPENERS: Mapping[str, Callable[[], ClassificationEngine]] = {"embedded": lambda: open_engine("embedded")}
+"""How a test opens each engine of the list, in a form that answers LAUGHTER truthfully."""
 
-@pytest.fixture(params=sorted(ENGINES))
+
+@pytest.fixture(scope="module", params=sorted(OPENERS))
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[ClassificationEngine]:
-    opened = open_engine(request.param)
+    opened = OPENERS[request.param]()
     yield opened
     await opened.close()
+
+
+def test_every_engine_of_the_list_is_tested_here() -> None:
+    assert set(OPENERS) == set(ENGINES)
 
 
 async def test_a_tag_that_fits_is_found(engine: ClassificationEngine, ask: Ask) -> None:
@@ -99,6 +106,8 @@ async def test_the_card_names_engine_model_and_revision(engine: ClassificationEn
     assert engine.card.revision
 
 
-async def test_closing_twice_is_harmless(engine: ClassificationEngine) -> None:
-    await engine.close()
-    await engine.close()
+@pytest.mark.parametrize("name", sorted(OPENERS))
+async def test_closing_twice_is_harmless(name: str) -> None:
+    opened = OPENERS[name]()
+    await opened.close()
+    await opened.close()

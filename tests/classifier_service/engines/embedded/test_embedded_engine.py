@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from classifier_service.engines.embedded import EmbeddedEngine
-from classifier_service.engines.embedded.engine import PERCEPTION_CAP
+from classifier_service.engines.embedded.answering import PERCEPTION_CAP
 from classifier_service.engines.engine import Question, Statement
 from classifier_service.taxonomy import Facet, Tag, Taxonomy
 from vidtomusictags.rpc.failures import RequiredFacetEmpty
