@@ -48,7 +48,6 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
                 captioner,
                 classifier,
                 decode_seconds=settings.decode_seconds,
-                heartbeat_seconds=settings.heartbeat_seconds,
                 remaining_seconds=remaining_seconds,
             )
             servicer = TaggingServicer(tagger, spool, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from gateway.events import Progressed, Stage, percent_of
 from gateway.spool import Upload
@@ -14,13 +14,14 @@ _REPORT_BYTES = 4 * 1024 * 1024
 
 async def receive(
     chunks: AsyncIterator[bytes | int], upload: Upload, *, size_bytes: int | None
-) -> AsyncIterator[Progressed]:
-    """Writes what comes; progress every 4 MiB.
+) -> AsyncGenerator[Progressed, None]:
+    """Writes what comes; progress at the beginning, every 4 MiB and at the end.
 
     chunks: pieces of the file, and last the size that the caller counts. size_bytes: as told beforehand, if at all.
     Raises InvalidRequest, InputCountMismatch, and what `Upload.write` raises.
     """
     reported = 0
+    yield _progress(0, size_bytes or 0)
     async for chunk in chunks:
         if isinstance(chunk, int):
             if chunk != upload.size or size_bytes not in (None, upload.size):

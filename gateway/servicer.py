@@ -10,10 +10,12 @@ from typing import Any
 
 from google.rpc import status_pb2
 
+from gateway.events import Event
+from gateway.heartbeat import with_heartbeat
 from gateway.receiving import MAX_CHUNK_BYTES, receive
 from gateway.settings import GatewaySettings
 from gateway.spool import Spool
-from gateway.tagger import Tagger
+from gateway.tagger import Prepared, Tagger
 from gateway.translation import event_message, to_order
 from gateway.uris import local_path
 from vidtomusictags.gateway.v1 import gateway_pb2 as pb
@@ -48,11 +50,9 @@ class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
         path = await asyncio.to_thread(local_path, request.uri, self._settings.roots)
         prepared = await self._tagger.prepare(order)
         yield pb.TagVideoResponse(event=self._accepted(order.request_id))
-        sequence = 2
-        async with aclosing(self._tagger.tag(path, prepared, started=time.monotonic())) as events:
+        async with aclosing(self._numbered(self._tagger.tag(path, prepared, started=time.monotonic()))) as events:
             async for event in events:
-                yield pb.TagVideoResponse(event=event_message(sequence, event, VERSION))
-                sequence += 1
+                yield pb.TagVideoResponse(event=event)
 
     async def _tag_upload(self, requests: Requests[pb.TagUploadRequest]) -> AsyncGenerator[pb.TagUploadResponse, None]:
         config = (await requests.config(within_seconds=self._settings.first_message_seconds)).config
@@ -62,19 +62,35 @@ class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
         self._spool.check_room(size or 1)
         prepared = await self._tagger.prepare(order)
         yield pb.TagUploadResponse(event=self._accepted(order.request_id))
-        sequence, started = 2, time.monotonic()
+        async with aclosing(self._numbered(self._receive_and_tag(requests, prepared, size))) as events:
+            async for event in events:
+                yield pb.TagUploadResponse(event=event)
+
+    async def _receive_and_tag(
+        self, requests: Requests[pb.TagUploadRequest], prepared: Prepared, size: int | None
+    ) -> AsyncGenerator[Event, None]:
+        started = time.monotonic()
         async with self._spool.receiving() as upload:
             chunks = _chunks(requests, idle_seconds=self._settings.idle_seconds)
-            async for progress in receive(chunks, upload, size_bytes=size):
-                yield pb.TagUploadResponse(event=event_message(sequence, progress, VERSION))
-                sequence += 1
-            receiving = time.monotonic() - started
-            tagging = self._tagger.tag(upload.path, prepared, started=started, receiving_seconds=receiving)
+            async with aclosing(receive(chunks, upload, size_bytes=size)) as receiving:
+                async for progress in receiving:
+                    yield progress
+            tagging = self._tagger.tag(
+                upload.path, prepared, started=started, receiving_seconds=time.monotonic() - started
+            )
             async with aclosing(tagging) as events:
                 async for event in events:
                     requests.check_end()
-                    yield pb.TagUploadResponse(event=event_message(sequence, event, VERSION))
-                    sequence += 1
+                    yield event
+
+    async def _numbered(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[pb.TagEvent, None]:
+        """The messages of what happens after `accepted`, with a sign of life when nothing does."""
+        sequence = 2
+        beating = with_heartbeat(events, every_seconds=self._settings.heartbeat_seconds)
+        async with aclosing(beating):
+            async for event in beating:
+                yield event_message(sequence, event, VERSION)
+                sequence += 1
 
     def _accepted(self, request_id: str) -> pb.TagEvent:
         accepted = pb.TagAccepted(

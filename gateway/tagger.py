@@ -69,14 +69,12 @@ class Tagger:
         classifier: Classifier,
         *,
         decode_seconds: float,
-        heartbeat_seconds: float,
         remaining_seconds: Callable[[], float],
     ) -> None:
         self._sandbox = sandbox
         self._captioner = captioner
         self._classifier = classifier
         self._decode_seconds = decode_seconds
-        self._heartbeat_seconds = heartbeat_seconds
         self._remaining_seconds = remaining_seconds
 
     async def prepare(self, order: Order) -> Prepared:
@@ -119,30 +117,15 @@ class Tagger:
     async def tag(
         self, path: Path, prepared: Prepared, *, started: float, receiving_seconds: float | None = None
     ) -> AsyncGenerator[Event, None]:
-        """What happens to the video, `Tagged` last; at least one event every `heartbeat_seconds`.
+        """What happens to the video, `Tagged` last.
 
         started: when the call was accepted, by time.monotonic. Raises the failures of all stages.
         """
         events: asyncio.Queue[Event | None] = asyncio.Queue()
-        latest = Progressed(Stage.SAMPLING, 0, prepared.plan.frames, percent_of(Stage.SAMPLING, 0.0))
-
-        def report(event: Event) -> None:
-            nonlocal latest
-            if isinstance(event, Progressed):
-                latest = event
-            events.put_nowait(event)
-
-        work = asyncio.create_task(self._run(path, prepared, report, started, receiving_seconds))
+        work = asyncio.create_task(self._run(path, prepared, events.put_nowait, started, receiving_seconds))
         work.add_done_callback(lambda _: events.put_nowait(None))
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(self._heartbeat_seconds):
-                        event = await events.get()
-                except TimeoutError:
-                    event = latest
-                if event is None:
-                    break
+            while (event := await events.get()) is not None:
                 yield event
             yield await work
         finally:
@@ -160,6 +143,7 @@ class Tagger:
         order = prepared.order
         marks = [time.monotonic()]
 
+        report(_progress(Stage.SAMPLING, 0, prepared.plan.frames))
         with naming_fields_of_the_request():
             clip = await self._sandbox.sample(
                 path,

@@ -15,6 +15,7 @@ from vidtomusictags.classifier.v1 import classifier_pb2, classifier_pb2_grpc
 from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc.conversation import Requests, telling_failures
 from vidtomusictags.rpc.failures import UnknownTag, UnknownTaxonomy
+from vidtomusictags.rpc.logs import take_request_id
 from vidtomusictags.rpc.server import Host, Service, listening
 from vidtomusictags.rpc.settings import HostSettings
 
@@ -71,6 +72,7 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self, requests: Requests[captioner_pb2.CaptionRequest]
     ) -> AsyncGenerator[captioner_pb2.CaptionResponse, None]:
         config = (await requests.config(within_seconds=5)).config
+        take_request_id(config.request_id)
         self.configs.append(config)
         await self.on_config()
         yield captioner_pb2.CaptionResponse(sequence=1, accepted=captioner_pb2.CaptionAccepted(model="fake"))
@@ -105,6 +107,7 @@ class FakeClassifier(classifier_pb2_grpc.ClassifierServiceServicer):
         self.summaries: list[str] = []
 
     async def Classify(self, request: classifier_pb2.ClassifyRequest, context: Any) -> classifier_pb2.ClassifyResponse:
+        take_request_id(request.request_id)
         if request.taxonomy_id not in ("", "music-moods"):
             raise UnknownTaxonomy("There is only music-moods.", field="taxonomy_id")
         if set(request.options.include) - {"nature"}:

@@ -42,6 +42,10 @@ class LogLines:
         """The same, as soon as there are `count` of them; the last thing a call does is to write its line."""
         async with asyncio.timeout(10):
             while len(lines := self.of(event, **facts)) < count:
-                self._stream.written = asyncio.Event()
-                await self._stream.written.wait()
+                await self.next_line()
         return lines
+
+    async def next_line(self) -> None:
+        """Returns when something more is written."""
+        self._stream.written = asyncio.Event()
+        await self._stream.written.wait()
