@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from classifier_service.engines.engine import Question, ScoredTag
 from classifier_service.taxonomy import Facet, Select
@@ -20,16 +20,21 @@ class Unanswered:
 
 @dataclass(frozen=True)
 class Choice:
-    """Tags by falling confidence, and the required facets that went without."""
+    """Tags by falling confidence, and the required facets that went without.
+
+    ranked: every scored tag that is allowed, by falling confidence, whatever the rules leave of them.
+    """
 
     tags: Sequence[ScoredTag]
     unanswered: Sequence[Unanswered] = ()
+    ranked: Sequence[ScoredTag] = ()
 
 
 def choose(scored: Sequence[ScoredTag], question: Question, default_threshold: float) -> Choice:
     """The best tags that the rules allow, at most `question.max_tags`.
 
-    - Least confidence: the question's, else the tag's own, else the default.
+    - Where the question has a calibration, it is applied first.
+    - Least confidence: the question's, else the tag's own, else the calibration's, else the default.
     - Of tags that exclude one another the more confident stays; a facet keeps its best `max`, or one where it
       selects one. Equal confidences: raw confidence, then the taxonomy's order decides.
     - A parent and its child are judged each by itself: both are returned when both are confident enough.
@@ -39,7 +44,7 @@ def choose(scored: Sequence[ScoredTag], question: Question, default_threshold: f
     taxonomy = question.taxonomy
     facets = {facet.id: facet for facet in taxonomy.facets}
     order = {tag.id: position for position, tag in enumerate(taxonomy.active)}
-    allowed = [tag for tag in scored if tag.id in question.allowed and tag.id in order]
+    allowed = [_calibrated(tag, question) for tag in scored if tag.id in question.allowed and tag.id in order]
     ranked = sorted(allowed, key=lambda tag: (-tag.confidence, -tag.raw_confidence, order[tag.id]))
 
     kept: list[ScoredTag] = []
@@ -67,7 +72,7 @@ def choose(scored: Sequence[ScoredTag], question: Question, default_threshold: f
                 unanswered.append(Unanswered(facet, closest))
     rest = [tag for tag in kept if tag not in first]
     within = (first + rest)[: max(0, question.max_tags)]
-    return Choice(tuple(tag for tag in kept if tag in within), tuple(unanswered))
+    return Choice(tuple(tag for tag in kept if tag in within), tuple(unanswered), tuple(ranked))
 
 
 def least_confidence(candidate: ScoredTag, question: Question, default: float) -> float:
@@ -75,7 +80,18 @@ def least_confidence(candidate: ScoredTag, question: Question, default: float) -
     if question.min_confidence is not None:
         return question.min_confidence
     own = question.taxonomy.by_id[candidate.id].threshold
-    return default if own is None else own
+    if own is not None:
+        return own
+    return default if question.calibration is None else question.calibration.least(candidate.id)
+
+
+def _calibrated(tag: ScoredTag, question: Question) -> ScoredTag:
+    """Its first estimate, calibrated. A confidence that the engine had lowered for a reason stays as low."""
+    if question.calibration is None:
+        return tag
+    confidence = question.calibration.confidence(tag.id, tag.raw_confidence)
+    lowered = tag.confidence < tag.raw_confidence
+    return replace(tag, confidence=min(confidence, tag.confidence) if lowered else confidence)
 
 
 def _capacity(facet: Facet | None) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from classifier_service.allowed_tags import allowed_tags
 from classifier_service.engines.engine import Answer, ClassificationEngine, Question, Statement
@@ -26,6 +26,8 @@ class Wanted:
     exclude: Sequence[str] = ()
     max_tags: int = DEFAULT_MAX_TAGS
     min_confidence: float | None = None
+    all_scores: bool = False
+    """Whether the scores of tags that are not returned are wanted too."""
 
     def __post_init__(self) -> None:
         """Raises InvalidRequest, naming the field."""
@@ -99,4 +101,6 @@ class Classifier:
         started = time.monotonic()
         answer = await self._engine.classify(question)
         verify(answer, question)
+        if not wanted.all_scores:
+            answer = replace(answer, scores=())
         return Classified(answer, taxonomy, time.monotonic() - started)

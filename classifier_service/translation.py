@@ -35,6 +35,7 @@ def to_wanted(options: pb.ClassifyOptions) -> Wanted:
         exclude=tuple(options.exclude),
         max_tags=options.max_tags or DEFAULT_MAX_TAGS,
         min_confidence=options.min_confidence if options.HasField("min_confidence") else None,
+        all_scores=options.all_scores,
     )
 
 
@@ -72,8 +73,10 @@ def classification_message(classified: Classified, card: EngineCard, place: Plac
             elapsed=to_duration(classified.seconds),
         ),
         warnings=list(answer.warnings),
+        scores=[_tag_score(tag) for tag in answer.scores],
     )
     message.MergeFrom(details)
+    message.provenance.calibration = answer.calibration
     return message
 
 
@@ -118,6 +121,10 @@ def taxonomy_summary(taxonomy: Taxonomy, *, is_default: bool) -> pb.TaxonomySumm
         facets=[facet.id for facet in taxonomy.facets],
         is_default=is_default,
     )
+
+
+def _tag_score(scored: ScoredTag) -> pb.TagScore:
+    return pb.TagScore(id=scored.id, confidence=scored.confidence, raw_confidence=scored.raw_confidence)
 
 
 def _scored_tag(scored: ScoredTag, taxonomy: Taxonomy, place: Place) -> pb.ScoredTag:

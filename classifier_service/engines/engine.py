@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from classifier_service.calibration import Calibration
 from classifier_service.taxonomy import Taxonomy
 
 
@@ -35,6 +36,7 @@ class Question:
 
     allowed: ids of the tags that may be returned (the caller's include and exclude already applied).
     min_confidence: at or above it a tag may be returned; None: the tag's own threshold or the engine's default.
+    calibration: what the first estimates of the engine that is asked are worth, where that was measured.
     """
 
     summary: str
@@ -43,6 +45,7 @@ class Question:
     max_tags: int
     min_confidence: float | None = None
     statements: Sequence[Statement] = ()
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,19 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """Tags by falling confidence; none is an answer too. key_information: verbatim pieces of the summary."""
+    """Tags by falling confidence; none is an answer too. key_information: verbatim pieces of the summary.
+
+    scores: every allowed tag that was scored, by falling confidence, returned or not. calibration: the id of the one
+    that was applied, empty without one.
+    """
 
     tags: Sequence[ScoredTag]
     key_information: Sequence[str]
     reasoning: str
     usage: Usage = field(default_factory=Usage)
     warnings: Sequence[str] = ()
+    scores: Sequence[ScoredTag] = ()
+    calibration: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,7 +55,8 @@ def answer(scored: Scored, default_threshold: float, warnings: Sequence[str]) ->
     """Raises RequiredFacetEmpty where a required facet has no tag that fits."""
     choice = choose(scored.tags, scored.question, default_threshold)
     _demand_required_facets(choice)
-    chosen = [row for row, tag in enumerate(scored.tags) if tag in choice.tags]
+    returned = {tag.id for tag in choice.tags}
+    chosen = [row for row, tag in enumerate(scored.tags) if tag.id in returned]
     vectors = scored.vectors
     relevance = scored.scores.support[:, chosen].max(axis=1) if chosen else vectors.clauses @ vectors.whole
     return Answer(
@@ -64,34 +65,39 @@ def answer(scored: Scored, default_threshold: float, warnings: Sequence[str]) ->
         reasoning=_reasoning(scored, choice, default_threshold),
         usage=Usage(prompt_tokens=vectors.tokens),
         warnings=warnings,
+        scores=choice.ranked,
     )
 
 
 def answer_without_content(question: Question, reading: Reading, warnings: Sequence[str]) -> Answer:
     """For a summary that says nothing a tag could be judged by. Raises RequiredFacetEmpty as `answer` does."""
     nothing = [ScoredTag(tag.id, 0.0, 0.0) for tag in question.taxonomy.active]
-    _demand_required_facets(choose(nothing, question, default_threshold=1.0))
+    # There was no estimate that a calibration could speak of.
+    choice = choose(nothing, replace(question, calibration=None), default_threshold=1.0)
+    _demand_required_facets(choice)
     spans = [span for passage in reading.passages for span in passage.clauses]
     phrases = [question.summary[start:end] for start, end in spans]
-    return Answer((), tuple(dict.fromkeys(phrases))[:5], explain_no_content(), Usage(), warnings)
+    key = tuple(dict.fromkeys(phrases))[:5]
+    return Answer((), key, explain_no_content(), Usage(), warnings, scores=choice.ranked)
 
 
 def _reasoning(scored: Scored, choice: Choice, default_threshold: float) -> str:
-    findings = {tag.id: _finding(scored, row) for row, tag in enumerate(scored.tags)}
+    rows = {tag.id: row for row, tag in enumerate(scored.tags)}
+    findings = {tag.id: _finding(scored, rows[tag.id], tag.confidence) for tag in choice.ranked}
     returned = {tag.id for tag in choice.tags}
-    others = [tag for tag in scored.tags if tag.id in scored.question.allowed and tag.id not in returned]
-    closest = max(others, key=lambda tag: (tag.confidence, tag.raw_confidence), default=None)
+    closest = next((tag for tag in choice.ranked if tag.id not in returned), None)
     if closest is None:
         return explain([findings[tag.id] for tag in choice.tags])
     needed = least_confidence(closest, scored.question, default_threshold)
     return explain([findings[tag.id] for tag in choice.tags], findings[closest.id], needed)
 
 
-def _finding(scored: Scored, row: int) -> Finding:
+def _finding(scored: Scored, row: int, confidence: float) -> Finding:
+    """confidence: as it is returned, which a calibration may have changed."""
     tag = scored.tags[row]
     return Finding(
         label=scored.prototypes.of_tags[row].tag.label,
-        confidence=tag.confidence,
+        confidence=confidence,
         likeness=float(scored.scores.likenesses[row]),
         quote=tag.evidence[0].text,
         quote_similarity=float(scored.scores.support[:, row].max()),
