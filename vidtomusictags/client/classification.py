@@ -36,6 +36,15 @@ class Tag:
 
 
 @dataclass(frozen=True)
+class TagScore:
+    """How well a tag fits, returned or not. Both are 0 to 1, as those of `Tag`."""
+
+    id: str
+    confidence: float
+    raw_confidence: float
+
+
+@dataclass(frozen=True)
 class TaxonomyRef:
     """Which version of which vocabulary; equal content has an equal digest."""
 
@@ -46,12 +55,13 @@ class TaxonomyRef:
 
 @dataclass(frozen=True)
 class ClassificationProvenance:
-    """What answered. prompt: `name@version`, empty where there is none."""
+    """What answered. prompt: `name@version`, empty where there is none; calibration: its id, or empty."""
 
     engine: str
     model: str
     revision: str
     prompt: str
+    calibration: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,10 @@ class ClassificationUsage:
 
 @dataclass(frozen=True)
 class Classification:
-    """Tags by falling confidence; none means that no tag is supported well enough."""
+    """Tags by falling confidence; none means that no tag is supported well enough.
+
+    scores: every tag that the engine has scored, where the caller asked for them.
+    """
 
     tags: tuple[Tag, ...]
     key_information: tuple[str, ...]
@@ -76,6 +89,7 @@ class Classification:
     provenance: ClassificationProvenance
     usage: ClassificationUsage
     warnings: tuple[str, ...]
+    scores: tuple[TagScore, ...] = ()
 
 
 def to_classification(message: pb.Classification) -> Classification:
@@ -86,7 +100,7 @@ def to_classification(message: pb.Classification) -> Classification:
         key_information=tuple(message.key_information),
         reasoning=message.reasoning,
         taxonomy=to_taxonomy_ref(message.taxonomy),
-        provenance=ClassificationProvenance(made.engine, made.model, made.revision, made.prompt),
+        provenance=ClassificationProvenance(made.engine, made.model, made.revision, made.prompt, made.calibration),
         usage=ClassificationUsage(
             attempts=usage.attempts,
             prompt_tokens=usage.prompt_tokens,
@@ -95,6 +109,7 @@ def to_classification(message: pb.Classification) -> Classification:
             elapsed_seconds=to_seconds(usage.elapsed),
         ),
         warnings=tuple(message.warnings),
+        scores=tuple(TagScore(s.id, share(s.confidence), share(s.raw_confidence)) for s in message.scores),
     )
 
 

@@ -12,7 +12,9 @@ import grpc
 from vidtomusictags.classifier.v1 import classifier_pb2 as pb
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import ClassifierServiceStub
 from vidtomusictags.client.calls import failure_of, open_channel
+from vidtomusictags.client.caption import Statement
 from vidtomusictags.client.classification import Classification, TaxonomyRef, to_classification, to_taxonomy_ref
+from vidtomusictags.media.v1 import media_pb2
 
 T = TypeVar("T")
 
@@ -51,24 +53,30 @@ class ClassifierClient:
         exclude: Sequence[str] = (),
         max_tags: int = 0,
         min_confidence: float | None = None,
+        statements: Sequence[Statement] = (),
+        all_scores: bool = False,
         request_id: str = "",
     ) -> Classification:
         """The tags of a summary of 1 to 20,000 characters. Raises Failure.
 
         taxonomy: `id`, `id@version` or a whole Taxonomy message; left out, the service's default. include, exclude:
-        ids of tags or facets. max_tags: 0 for 10. min_confidence: left out, each tag's own threshold.
+        ids of tags or facets. max_tags: 0 for 10. min_confidence: left out, each tag's own threshold. statements: what
+        spans of the summary speak of, as a `Caption` tells them. all_scores: fills `Classification.scores`.
         """
-        request = pb.ClassifyRequest(
-            request_id=request_id,
-            summary=summary,
-            options=pb.ClassifyOptions(
-                include=include, exclude=exclude, max_tags=max_tags, min_confidence=min_confidence
-            ),
+        options = pb.ClassifyOptions(
+            include=include, exclude=exclude, max_tags=max_tags, min_confidence=min_confidence, all_scores=all_scores
         )
-        if isinstance(taxonomy, str):
-            request.taxonomy_id = taxonomy
-        elif taxonomy is not None:
-            request.inline_taxonomy.CopyFrom(taxonomy)
+        request = pb.ClassifyRequest(
+            request_id=request_id, summary=summary, options=options, statements=map(_statement_message, statements)
+        )
+        _name_taxonomy(request, taxonomy)
+        response = self._told(lambda: self._stub.Classify(request, timeout=self._timeout_seconds))
+        return to_classification(response.classification)
+
+    def what_answers(self, taxonomy: str | pb.Taxonomy | None = None) -> Classification:
+        """Which taxonomy, engine and model would answer; nothing is tagged. Raises Failure."""
+        request = pb.ClassifyRequest(validate_only=True)
+        _name_taxonomy(request, taxonomy)
         response = self._told(lambda: self._stub.Classify(request, timeout=self._timeout_seconds))
         return to_classification(response.classification)
 
@@ -102,6 +110,20 @@ class ClassifierClient:
             raise failure_of(
                 error, service="classifier", target=self._target, timeout_seconds=self._timeout_seconds
             ) from None
+
+
+def _name_taxonomy(request: pb.ClassifyRequest, taxonomy: str | pb.Taxonomy | None) -> None:
+    if isinstance(taxonomy, str):
+        request.taxonomy_id = taxonomy
+    elif taxonomy is not None:
+        request.inline_taxonomy.CopyFrom(taxonomy)
+
+
+def _statement_message(statement: Statement) -> media_pb2.Statement:
+    kinds = media_pb2.StatementKind
+    name = f"STATEMENT_KIND_{statement.kind.upper()}"
+    kind = kinds.Value(name) if name in kinds.keys() else media_pb2.STATEMENT_KIND_UNSPECIFIED  # noqa: SIM118
+    return media_pb2.Statement(start=statement.start, end=statement.end, kind=kind, certainty=statement.certainty)
 
 
 def _entry(message: pb.TaxonomySummary) -> TaxonomyEntry:

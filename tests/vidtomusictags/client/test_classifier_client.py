@@ -8,6 +8,8 @@ import pytest
 
 from vidtomusictags import ClassifierClient
 from vidtomusictags.classifier.v1 import classifier_pb2
+from vidtomusictags.client.caption import Statement
+from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc import failures
 
 
@@ -48,3 +50,18 @@ def test_a_failure_raises_what_the_classifier_said(fakes: str, script: Any) -> N
 def test_where_nothing_answers_the_address_is_named(nobody: str) -> None:
     with ClassifierClient(nobody) as client, pytest.raises(failures.UpstreamUnavailable, match="classifier cannot"):
         client.taxonomies()
+
+
+def test_statements_and_the_wish_for_all_scores_travel_along(fakes: str, script: Any) -> None:
+    with ClassifierClient(fakes) as client:
+        client.classify("A hug.", statements=[Statement(0, 6, "content", 0.5)], all_scores=True)
+    (request,) = script.requests
+    assert request.options.all_scores
+    assert request.statements[0].kind == media_pb2.STATEMENT_KIND_CONTENT
+    assert request.statements[0].certainty == 0.5
+
+
+def test_what_would_answer_is_asked_without_a_summary(fakes: str, script: Any) -> None:
+    with ClassifierClient(fakes) as client:
+        client.what_answers("moods")
+    assert script.requests == [classifier_pb2.ClassifyRequest(taxonomy_id="moods", validate_only=True)]
