@@ -96,8 +96,11 @@ def open_spool(directory: Path | None, *, max_upload_bytes: int, max_total_bytes
     parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(parent)
     own = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    with (own / _LOCK).open("wb") as lock:
+    # Named only once it is held: a gateway that starts at this moment must not find it free.
+    unnamed = own / f"{_LOCK}.new"
+    with unnamed.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        unnamed.rename(own / _LOCK)
         try:
             yield Spool(own, max_upload_bytes=max_upload_bytes, max_total_bytes=max_total_bytes)
         finally:
