@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import cast
 
 import grpc
@@ -34,6 +35,8 @@ _MODEL_SECONDS = 10.0
 """Deadline of GetModel, and how long its answer is taken for true."""
 _BATCH_BYTES = 1024 * 1024
 """Frames that travel together; one that is larger travels alone."""
+
+_CaptionCall = grpc.aio.StreamStreamCall[captioner_pb2.CaptionRequest, captioner_pb2.CaptionResponse]
 
 
 class CaptionerClient:
@@ -89,19 +92,21 @@ class CaptionerClient:
                         on_text(reply.text_delta)
                     elif reply.HasField("summary"):
                         summary = reply.summary
+                await _hear_out(call)
         finally:
             call.cancel()  # a call that is dropped is never collected (grpc/grpc#43462)
         if summary is None:
             raise UpstreamBroken("The captioner completed without a summary; tell its operator.")
         return Description(summary)
 
-    async def _read(
-        self, call: grpc.aio.StreamStreamCall[captioner_pb2.CaptionRequest, captioner_pb2.CaptionResponse]
-    ) -> captioner_pb2.CaptionResponse:
+    async def _read(self, call: _CaptionCall) -> captioner_pb2.CaptionResponse:
         reply = await call.read()
         if not isinstance(reply, captioner_pb2.CaptionResponse):  # EOF: the stream ended with OK
             raise UpstreamBroken("The captioner ended its answer early; tell its operator.")
         if reply.HasField("error"):
+            with suppress(grpc.RpcError):  # the same failure again, as the status
+                await call.done_writing()
+                await _hear_out(call)
             raise for_caller(from_status(reply.error), "captioner")
         return reply
 
@@ -133,6 +138,12 @@ class ClassifierClient:
         request.request_id = order.request_id
         with translating("classifier"):
             return await self._stub.Classify(request, timeout=downstream_seconds(self._classify_seconds))
+
+
+async def _hear_out(call: _CaptionCall) -> None:
+    """Waits for the status, so that the captioner's log does not show a call as cancelled that had ended."""
+    while isinstance(await call.read(), captioner_pb2.CaptionResponse):
+        pass
 
 
 def _facts(reply: captioner_pb2.GetModelResponse) -> ModelFacts:

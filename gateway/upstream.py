@@ -30,6 +30,8 @@ _OURS = (
     failures.UpstreamBroken,
 )
 """Faults of what the gateway itself sent, or answers it cannot read: no caller can mend them."""
+_AWAY = (failures.UpstreamUnavailable, failures.Draining)
+"""It is not this gateway that shuts down; to its caller a replica that does is only one that cannot be reached now."""
 _NEVER_PASSED_ON = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"})
 """They would tell our caller of credentials and methods that are not theirs."""
 
@@ -45,7 +47,7 @@ def translating(name: str) -> Iterator[None]:
 
 def for_caller(failure: Failure, name: str) -> Failure:
     """The failure of an upstream call as the gateway's caller should read it; the original goes to the log."""
-    if isinstance(failure, failures.UpstreamUnavailable):
+    if isinstance(failure, _AWAY):
         log.warning("upstream unavailable", upstream=name, details=failure.message)
         return failures.UpstreamUnavailable(
             f"The {name} cannot be reached; try again after the delay.", retry_after_seconds=with_jitter(1.0)

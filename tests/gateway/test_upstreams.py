@@ -1,0 +1,135 @@
+"""What a failure of the captioner or the classifier means to the gateway's caller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_upstreams import FakeCaptioner, FakeClassifier, raising, serving_captioner, serving_classifier
+from log_lines import LogLines
+from tagging_calls import tag_upload, tag_video
+
+from gateway.app import running
+from gateway.settings import GatewaySettings
+from vidtomusictags.gateway.v1 import gateway_pb2_grpc
+from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.channels import stream_channel
+from vidtomusictags.rpc.failures import Failure
+
+
+class Denied(Failure):
+    """What an upstream with credentials of its own might say."""
+
+    code, reason = "PERMISSION_DENIED", "TOKEN_REJECTED"
+
+
+class Unauthenticated(Failure):
+    code, reason = "UNAUTHENTICATED", "TOKEN_MISSING"
+
+
+TAGGING = "vidtomusictags.gateway.v1.TaggingService"
+SECRET = "token sk-123 of http://10.0.0.7:9 was refused"
+
+
+async def tagged(gateway: Any) -> Any:
+    return await tag_video(gateway.stub, f"file://{gateway.root}/film.mp4")
+
+
+@pytest.mark.parametrize("kind", [Denied, Unauthenticated, failures.FrameInvalid, failures.ConfigMissing])
+@pytest.mark.parametrize("where", ["on_model", "on_config", "on_frames", "on_summary"])
+async def test_what_no_caller_can_mend_is_not_shown_as_theirs(
+    kind: type[Failure], where: str, gateway: Any, gateway_with: Any, tmp_path: Path, logs: LogLines
+) -> None:
+    fake = gateway.classifier if where == "on_summary" else gateway.captioner
+    setattr(fake, where, raising(kind(SECRET)))
+    if where == "on_model":  # asked anew by a gateway that does not know the answer yet
+        async with gateway_with(gateway.captioner, gateway.classifier, tmp_path) as fresh:
+            (fresh.root / "film.mp4").write_bytes((gateway.root / "film.mp4").read_bytes())
+            outcome = await tagged(fresh)
+    else:
+        outcome = await tagged(gateway)
+    assert (outcome.failure.code, outcome.failure.reason) == ("INTERNAL", "UPSTREAM_BROKEN")
+    assert "sk-123" not in outcome.failure.message
+    assert "10.0.0.7" not in outcome.failure.message
+    assert [line["reason"] for line in logs.of("upstream refused")] == [kind.reason]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        failures.QueueFull("Wait.", retry_after_seconds=0.75),
+        failures.WouldMissDeadline("Allow more time."),
+        failures.CaptioningFailed("Send other frames."),
+        failures.TooManyFrames("Sample fewer."),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_what_the_caller_can_act_on_is_passed_on(failure: Failure, gateway: Any) -> None:
+    gateway.captioner.on_frames = raising(failure)
+    got = (await tagged(gateway)).failure
+    assert (type(got), got.message) == (type(failure), failure.message)
+    assert got.retry_after_seconds == failure.retry_after_seconds
+
+
+async def test_an_upstream_that_drains_is_one_that_cannot_be_reached(gateway: Any) -> None:
+    gateway.captioner.on_config = raising(failures.Draining("I go.", retry_after_seconds=0.2))
+    failure = (await tagged(gateway)).failure
+    assert (failure.code, failure.reason) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
+    assert failure.retry_after_seconds
+
+
+@pytest.mark.parametrize("down", ["captioner", "classifier"])
+async def test_an_upstream_that_is_down_is_unavailable_and_unnamed(down: str, tmp_path: Path, film: Path) -> None:
+    async with AsyncExitStack() as stack:
+        targets = {"captioner": "127.0.0.1:1", "classifier": "127.0.0.1:1"}
+        if down == "classifier":
+            port = await stack.enter_async_context(serving_captioner(FakeCaptioner()))
+            targets["captioner"] = f"127.0.0.1:{port}"
+        else:
+            port = await stack.enter_async_context(serving_classifier(FakeClassifier()))
+            targets["classifier"] = f"127.0.0.1:{port}"
+        settings = GatewaySettings(
+            listen="127.0.0.1:0", drain_announce_seconds=0, roots=(film.parent,), decode_workers=1, **targets
+        )
+        port = await stack.enter_async_context(running(settings))
+        channel = await stack.enter_async_context(stream_channel(f"127.0.0.1:{port}", TAGGING))
+        stub = gateway_pb2_grpc.TaggingServiceStub(channel)
+        began = time.monotonic()
+        outcomes = [await tag_video(stub, f"file://{film}"), await tag_upload(stub, [])]
+        assert time.monotonic() - began < 10
+        for outcome in outcomes:
+            assert outcome.events == []
+            failure = outcome.failure
+            assert (failure.code, failure.reason) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
+            assert failure.retry_after_seconds
+            assert down in failure.message
+            assert "127.0.0.1" not in failure.message
+
+
+async def test_an_upstream_that_comes_back_is_used_again(
+    film: Path,
+) -> None:
+    async with AsyncExitStack() as stack:
+        classifier = await stack.enter_async_context(serving_classifier(FakeClassifier()))
+        async with serving_captioner(FakeCaptioner()) as port:
+            settings = GatewaySettings(
+                listen="127.0.0.1:0",
+                drain_announce_seconds=0,
+                roots=(film.parent,),
+                decode_workers=1,
+                captioner=f"127.0.0.1:{port}",
+                classifier=f"127.0.0.1:{classifier}",
+            )
+            own = await stack.enter_async_context(running(settings))
+            channel = await stack.enter_async_context(stream_channel(f"127.0.0.1:{own}", TAGGING))
+            stub = gateway_pb2_grpc.TaggingServiceStub(channel)
+            assert (await tag_video(stub, f"file://{film}")).result
+        assert (await tag_video(stub, f"file://{film}")).failure.reason == "UPSTREAM_UNAVAILABLE"
+        async with serving_captioner(FakeCaptioner(), listen=f"127.0.0.1:{port}"):
+            async with asyncio.timeout(10):
+                while (await tag_video(stub, f"file://{film}")).status is not None:
+                    pass  # each of these calls waits for the network
