@@ -7,8 +7,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from classifier_service.allowed_tags import allowed_tags
-from classifier_service.engines.engine import Answer, ClassificationEngine, Question, Statement
+from classifier_service.engines.engine import (
+    Answer,
+    ClassificationEngine,
+    Question,
+    Statement,
+    Usage,
+)
+from classifier_service.facets import FacetAnswer, facet_answers
 from classifier_service.summaries import JoinedSegments, Segment, check_summary
 from classifier_service.taxonomy import Taxonomy
 from classifier_service.verifying import verify
@@ -39,11 +48,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Classified:
-    """An answer, with the taxonomy it is about and the wall-clock time the engine took."""
+    """An answer, with the taxonomy it is about, the wall-clock time the engine took, and what became of each facet."""
 
     answer: Answer
     taxonomy: Taxonomy
     seconds: float
+    facets: Sequence[FacetAnswer] = ()
 
 
 @dataclass(frozen=True)
@@ -74,17 +84,23 @@ class Classifier:
         Raises SummaryInvalid, UnknownTag, InvalidRequest, AnswerInvalid, and what the engine raises.
         """
         check_summary(summary, statements)
-        return await self._ask(summary, taxonomy, wanted, statements)
+        classified = await self._ask(summary, taxonomy, wanted, statements)
+        self._note([classified.answer])
+        return classified
 
     async def classify_segments(
         self, segments: Sequence[Segment], taxonomy: Taxonomy, wanted: Wanted
     ) -> ClassifiedSegments:
         """The tags of each segment and of all together. Raises what `classify` raises."""
         joined = JoinedSegments(segments)
-        whole, *each = await asyncio.gather(
-            self._ask(joined.text, taxonomy, wanted, joined.statements),
-            *(self._ask(segment.text, taxonomy, wanted, segment.statements) for segment in segments),
-        )
+        texts = [(joined.text, joined.statements), *((segment.text, segment.statements) for segment in segments)]
+        try:
+            async with asyncio.TaskGroup() as group:  # one that fails ends the others, which cost money
+                tasks = [group.create_task(self._ask(text, taxonomy, wanted, said)) for text, said in texts]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        whole, *each = [task.result() for task in tasks]
+        self._note([one.answer for one in (whole, *each)])
         return ClassifiedSegments(whole, joined, each)
 
     async def _ask(
@@ -103,4 +119,19 @@ class Classifier:
         verify(answer, question)
         if not wanted.all_scores:
             answer = replace(answer, scores=())
-        return Classified(answer, taxonomy, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return Classified(answer, taxonomy, seconds, facet_answers(answer, question))
+
+    def _note(self, answers: Sequence[Answer]) -> None:
+        """What an answer cost goes into the one line that the call leaves in the log."""
+        usage = sum((answer.usage for answer in answers), Usage(attempts=0))
+        facts: dict[str, object] = {
+            "engine": (answers[0].made_by or self._engine.card).engine,
+            "attempts": usage.attempts,
+            "prompt_tokens": usage.prompt_tokens,
+            "cached_prompt_tokens": usage.cached_prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+        }
+        if usage.cost:
+            facts["usd"] = usage.cost.usd
+        structlog.contextvars.bind_contextvars(**facts)

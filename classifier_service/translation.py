@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from classifier_service.classifier import DEFAULT_MAX_TAGS, Classified, Wanted
-from classifier_service.engines.engine import EngineCard, ScoredTag, Span, Statement
+from classifier_service.engines.engine import EngineCard, ScoredTag, Shortlist, Span, Statement, Usage
+from classifier_service.facets import Outcome
 from classifier_service.summaries import Segment
 from classifier_service.taxonomy import Taxonomy
 from vidtomusictags.classifier.v1 import classifier_pb2 as pb
@@ -17,6 +18,12 @@ _KINDS = {
     media_pb2.STATEMENT_KIND_SETTING: "setting",
     media_pb2.STATEMENT_KIND_LOOK: "look",
     media_pb2.STATEMENT_KIND_MOTION: "motion",
+}
+
+_OUTCOMES = {
+    Outcome.TAGGED: pb.FACET_OUTCOME_TAGGED,
+    Outcome.NO_SUITABLE_TAG: pb.FACET_OUTCOME_NO_SUITABLE_TAG,
+    Outcome.LEFT_OUT: pb.FACET_OUTCOME_LEFT_OUT,
 }
 
 Place = Callable[[Span], tuple[int, Span]]
@@ -58,22 +65,23 @@ def to_segments(messages: Iterable[pb.Segment]) -> list[Segment]:
 
 
 def classification_message(classified: Classified, card: EngineCard, place: Place = in_one_text) -> pb.Classification:
-    """An answer with how it was made and what it cost."""
+    """An answer with how it was made and what it cost. card: of the engine that was asked."""
     answer, taxonomy = classified.answer, classified.taxonomy
-    message = provenance_message(taxonomy, card)
+    message = provenance_message(taxonomy, answer.made_by or card)
     details = pb.Classification(
         tags=[_scored_tag(tag, taxonomy, place) for tag in answer.tags],
         key_information=list(answer.key_information),
         reasoning=answer.reasoning,
-        usage=pb.ClassificationUsage(
-            attempts=answer.usage.attempts,
-            prompt_tokens=answer.usage.prompt_tokens,
-            cached_prompt_tokens=answer.usage.cached_prompt_tokens,
-            completion_tokens=answer.usage.completion_tokens,
-            elapsed=to_duration(classified.seconds),
-        ),
+        usage=_usage(answer.usage, classified.seconds),
         warnings=list(answer.warnings),
         scores=[_tag_score(tag) for tag in answer.scores],
+        facets=[pb.FacetAnswer(facet=one.facet, outcome=_OUTCOMES[one.outcome]) for one in classified.facets],
+        provenance=pb.ClassificationProvenance(
+            shortlist=_shortlist(answer.shortlist),
+            passed_over=[
+                pb.PassedOver(engine=one.engine, model=one.model, reason=one.reason) for one in answer.passed_over
+            ],
+        ),
     )
     message.MergeFrom(details)
     message.provenance.calibration = answer.calibration
@@ -83,7 +91,11 @@ def classification_message(classified: Classified, card: EngineCard, place: Plac
 def provenance_message(taxonomy: Taxonomy, card: EngineCard) -> pb.Classification:
     """Which vocabulary and which engine, without an answer."""
     provenance = pb.ClassificationProvenance(
-        engine=card.engine, model=card.model, revision=card.revision, prompt=card.prompt
+        engine=card.engine,
+        model=card.model,
+        revision=card.revision,
+        prompt=card.prompt,
+        capabilities=list(card.capabilities),
     )
     return pb.Classification(taxonomy=taxonomy_ref(taxonomy), provenance=provenance)
 
@@ -99,6 +111,24 @@ def segment_messages(
         )
         for position, (segment, one) in enumerate(zip(segments, classified, strict=True))
     ]
+
+
+def _usage(usage: Usage, seconds: float) -> pb.ClassificationUsage:
+    cost = usage.cost
+    return pb.ClassificationUsage(
+        attempts=usage.attempts,
+        prompt_tokens=usage.prompt_tokens,
+        cached_prompt_tokens=usage.cached_prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        elapsed=to_duration(seconds),
+        estimated_cost=pb.EstimatedCost(usd=cost.usd, prices_of=cost.prices_of) if cost else None,
+    )
+
+
+def _shortlist(shortlist: Shortlist | None) -> pb.Shortlist | None:
+    if shortlist is None:
+        return None
+    return pb.Shortlist(tags=shortlist.tags, out_of=shortlist.out_of, by=shortlist.by)
 
 
 def _in_segment(position: int) -> Place:

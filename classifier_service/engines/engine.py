@@ -59,30 +59,42 @@ class ScoredTag:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """An estimate in US dollars by a price list. prices_of: the date of that list, ISO 8601."""
+
+    usd: float
+    prices_of: str
+
+
+@dataclass(frozen=True)
 class Usage:
-    """What the answer cost, all attempts together."""
+    """What the answer cost, all attempts together. cost: None where nothing is paid for, or no price is known."""
 
     attempts: int = 1
     prompt_tokens: int = 0
     cached_prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: Cost | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together."""
+        costs = [cost for cost in (self.cost, other.cost) if cost]
+        return Usage(
+            attempts=self.attempts + other.attempts,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_prompt_tokens=self.cached_prompt_tokens + other.cached_prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cost=Cost(sum(cost.usd for cost in costs), costs[0].prices_of) if costs else None,
+        )
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Tags by falling confidence; none is an answer too. key_information: verbatim pieces of the summary.
+class Shortlist:
+    """Tags that were put before the model instead of all that are allowed. by: what chose them, with its revision."""
 
-    scores: every allowed tag that was scored, by falling confidence, returned or not. calibration: the id of the one
-    that was applied, empty without one.
-    """
-
-    tags: Sequence[ScoredTag]
-    key_information: Sequence[str]
-    reasoning: str
-    usage: Usage = field(default_factory=Usage)
-    warnings: Sequence[str] = ()
-    scores: Sequence[ScoredTag] = ()
-    calibration: str = ""
+    tags: int
+    out_of: int
+    by: str
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,41 @@ class EngineCard:
     revision: str
     prompt: str = ""
     """Name and version of the prompt, `name@version`; empty where there is none."""
+    capabilities: Sequence[str] = ()
+    """What of the model's optional abilities is in use, such as `strict_schema`."""
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """An engine that should have answered and could not. reason: that of its failure. usage: what that cost."""
+
+    engine: str
+    model: str
+    reason: str
+    usage: Usage = Usage(attempts=0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Tags by falling confidence; none is an answer too. key_information: verbatim pieces of the summary.
+
+    without_suitable_tag: ids of the facets of which the engine says that no tag fits; "" stands for a flat taxonomy.
+    scores: every allowed tag that was scored, by falling confidence, returned or not. calibration: the id of the one
+    that was applied, empty without one.
+    made_by: None where the engine that was asked made it itself. passed_over: engines that were tried before.
+    """
+
+    tags: Sequence[ScoredTag]
+    key_information: Sequence[str]
+    reasoning: str
+    usage: Usage = field(default_factory=Usage)
+    warnings: Sequence[str] = ()
+    without_suitable_tag: Sequence[str] = ()
+    shortlist: Shortlist | None = None
+    made_by: EngineCard | None = None
+    passed_over: Sequence[PassedOver] = ()
+    scores: Sequence[ScoredTag] = ()
+    calibration: str = ""
 
 
 class ClassificationEngine(Protocol):

@@ -21,6 +21,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _FacetOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FacetOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FacetOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FACET_OUTCOME_UNSPECIFIED: _FacetOutcome.ValueType  # 0
+    """Not said."""
+    FACET_OUTCOME_TAGGED: _FacetOutcome.ValueType  # 1
+    """It has tags in this answer."""
+    FACET_OUTCOME_NO_SUITABLE_TAG: _FacetOutcome.ValueType  # 2
+    """No tag of it fits: the engine says so, or is sure enough of none."""
+    FACET_OUTCOME_LEFT_OUT: _FacetOutcome.ValueType  # 3
+    """`max_tags` left no room for it."""
+
+class FacetOutcome(_FacetOutcome, metaclass=_FacetOutcomeEnumTypeWrapper):
+    """Whether a facet got tags, and if not, why."""
+
+FACET_OUTCOME_UNSPECIFIED: FacetOutcome.ValueType  # 0
+"""Not said."""
+FACET_OUTCOME_TAGGED: FacetOutcome.ValueType  # 1
+"""It has tags in this answer."""
+FACET_OUTCOME_NO_SUITABLE_TAG: FacetOutcome.ValueType  # 2
+"""No tag of it fits: the engine says so, or is sure enough of none."""
+FACET_OUTCOME_LEFT_OUT: FacetOutcome.ValueType  # 3
+"""`max_tags` left no room for it."""
+Global___FacetOutcome: _TypeAlias = FacetOutcome  # noqa: Y015
+
 class _FacetSelect:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -342,6 +370,7 @@ class Classification(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
+    FACETS_FIELD_NUMBER: _builtins.int
     reasoning: _builtins.str
     """Why these tags."""
     @_builtins.property
@@ -374,6 +403,10 @@ class Classification(_message.Message):
         exclusions and limits then leave of them. A tag that is not among them was not scored.
         """
 
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetAnswer]:
+        """What became of each facet of which a tag could have been returned, in the taxonomy's order."""
+
     def __init__(
         self,
         *,
@@ -385,14 +418,41 @@ class Classification(_message.Message):
         usage: Global___ClassificationUsage | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         scores: _abc.Iterable[Global___TagScore] | None = ...,
+        facets: _abc.Iterable[Global___FacetAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "taxonomy", b"taxonomy", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_information", b"key_information", "provenance", b"provenance", "reasoning", b"reasoning", "scores", b"scores", "tags", b"tags", "taxonomy", b"taxonomy", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facets", b"facets", "key_information", b"key_information", "provenance", b"provenance", "reasoning", b"reasoning", "scores", b"scores", "tags", b"tags", "taxonomy", b"taxonomy", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Classification: _TypeAlias = Classification  # noqa: Y015
+
+@_typing.final
+class FacetAnswer(_message.Message):
+    """What became of a facet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """Its id; empty for tags that have no facet."""
+    outcome: Global___FacetOutcome.ValueType
+    """What became of it."""
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        outcome: Global___FacetOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facet", b"facet", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacetAnswer: _TypeAlias = FacetAnswer  # noqa: Y015
 
 @_typing.final
 class TagScore(_message.Message):
@@ -569,6 +629,9 @@ class ClassificationProvenance(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    SHORTLIST_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Name of the engine, such as `instructor` or `embedded`."""
     model: _builtins.str
@@ -579,6 +642,20 @@ class ClassificationProvenance(_message.Message):
     """Name and version of the prompt; empty where there is none."""
     calibration: _builtins.str
     """What made the confidences probabilities, as `name#digest`; empty where no calibration is present."""
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What of the model's optional abilities was in use: `strict_schema` (it could only write tags of the taxonomy),
+        `temperature`, `seed`, `logprobs`, `max_tokens`.
+        """
+
+    @_builtins.property
+    def shortlist(self) -> Global___Shortlist:
+        """Present where the model was not asked about all tags that may be returned."""
+
+    @_builtins.property
+    def passed_over(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassedOver]:
+        """Engines that should have answered and could not, in the order of their trial. None: the first one answered."""
+
     def __init__(
         self,
         *,
@@ -587,14 +664,77 @@ class ClassificationProvenance(_message.Message):
         revision: _builtins.str = ...,
         prompt: _builtins.str = ...,
         calibration: _builtins.str = ...,
+        capabilities: _abc.Iterable[_builtins.str] | None = ...,
+        shortlist: Global___Shortlist | None = ...,
+        passed_over: _abc.Iterable[Global___PassedOver] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shortlist", b"shortlist"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "engine", b"engine", "model", b"model", "prompt", b"prompt", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "capabilities", b"capabilities", "engine", b"engine", "model", b"model", "passed_over", b"passed_over", "prompt", b"prompt", "revision", b"revision", "shortlist", b"shortlist"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClassificationProvenance: _TypeAlias = ClassificationProvenance  # noqa: Y015
+
+@_typing.final
+class Shortlist(_message.Message):
+    """Tags that were put before a model instead of all of a large taxonomy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    OUT_OF_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    tags: _builtins.int
+    """How many."""
+    out_of: _builtins.int
+    """Of how many that may be returned."""
+    by: _builtins.str
+    """What chose them, with its revision."""
+    def __init__(
+        self,
+        *,
+        tags: _builtins.int = ...,
+        out_of: _builtins.int = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "out_of", b"out_of", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Shortlist: _TypeAlias = Shortlist  # noqa: Y015
+
+@_typing.final
+class PassedOver(_message.Message):
+    """An engine that should have answered and could not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    engine: _builtins.str
+    """Name of the engine."""
+    model: _builtins.str
+    """Name of the model."""
+    reason: _builtins.str
+    """The reason of its failure, as in google.rpc.ErrorInfo."""
+    def __init__(
+        self,
+        *,
+        engine: _builtins.str = ...,
+        model: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "model", b"model", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassedOver: _TypeAlias = PassedOver  # noqa: Y015
 
 @_typing.final
 class ClassificationUsage(_message.Message):
@@ -607,6 +747,7 @@ class ClassificationUsage(_message.Message):
     CACHED_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
+    ESTIMATED_COST_FIELD_NUMBER: _builtins.int
     attempts: _builtins.int
     """Calls to the model, re-asks included."""
     prompt_tokens: _builtins.int
@@ -619,6 +760,10 @@ class ClassificationUsage(_message.Message):
     def elapsed(self) -> _duration_pb2.Duration:
         """Wall-clock time of the engine."""
 
+    @_builtins.property
+    def estimated_cost(self) -> Global___EstimatedCost:
+        """Absent where nothing is paid for, or no price is known. The provider's bill decides."""
+
     def __init__(
         self,
         *,
@@ -627,14 +772,41 @@ class ClassificationUsage(_message.Message):
         cached_prompt_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
         elapsed: _duration_pb2.Duration | None = ...,
+        estimated_cost: Global___EstimatedCost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "estimated_cost", b"estimated_cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "elapsed", b"elapsed", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "elapsed", b"elapsed", "estimated_cost", b"estimated_cost", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClassificationUsage: _TypeAlias = ClassificationUsage  # noqa: Y015
+
+@_typing.final
+class EstimatedCost(_message.Message):
+    """An amount of money by a list of prices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USD_FIELD_NUMBER: _builtins.int
+    PRICES_OF_FIELD_NUMBER: _builtins.int
+    usd: _builtins.float
+    """US dollars."""
+    prices_of: _builtins.str
+    """Date of the list, as YYYY-MM-DD."""
+    def __init__(
+        self,
+        *,
+        usd: _builtins.float = ...,
+        prices_of: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prices_of", b"prices_of", "usd", b"usd"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EstimatedCost: _TypeAlias = EstimatedCost  # noqa: Y015
 
 @_typing.final
 class Taxonomy(_message.Message):
