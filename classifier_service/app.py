@@ -12,10 +12,12 @@ import structlog
 from classifier_service.classifier import Classifier
 from classifier_service.engines import open_engine
 from classifier_service.engines.engine import ClassificationEngine
+from classifier_service.engines.options import EngineOptions
 from classifier_service.servicer import SERVICE, ClassifierServicer
 from classifier_service.settings import ClassifierSettings
 from classifier_service.taxonomy_store import TaxonomyStore
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import add_ClassifierServiceServicer_to_server
+from vidtomusictags.rpc.deadlines import remaining_seconds
 from vidtomusictags.rpc.server import Service, listening
 
 log = structlog.get_logger()
@@ -25,13 +27,14 @@ log = structlog.get_logger()
 async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
     """The whole classifier for the length of the block; yields the bound port once calls are taken.
 
-    Raises ValueError for an unknown engine, TaxonomyInvalid or UnknownTaxonomy for taxonomies that cannot be served,
-    OSError for an address that cannot be had, and whatever stops the engine from loading.
+    Raises ValueError for an unknown engine or options it cannot keep, TaxonomyInvalid or UnknownTaxonomy for taxonomies
+    that cannot be served, OSError for an address that cannot be had, and whatever stops the engine from loading.
     """
     store = TaxonomyStore.load(settings.taxonomy_directories)
     default = store.find(settings.default_taxonomy)
-    log.info("loading", engine=settings.engine, taxonomies=len(store.all))
-    async with _open(settings.engine) as engine:
+    name = settings.chosen_engine
+    log.info("loading", engine=name, engine_setting=settings.engine, taxonomies=len(store.all))
+    async with _open(name, settings.engine_options(remaining_seconds)) as engine:
         servicer = ClassifierServicer(Classifier(engine), store, default=default)
         service = Service(
             SERVICE,
@@ -41,13 +44,13 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
         async with listening(settings, service) as host:
             await host.announce_ready()
             card = engine.card
-            log.info("ready", engine=card.engine, model=card.model, revision=card.revision)
+            log.info("ready", engine=card.engine, model=card.model, revision=card.revision, prompt=card.prompt)
             yield host.port
 
 
 @asynccontextmanager
-async def _open(name: str) -> AsyncIterator[ClassificationEngine]:
-    engine = await asyncio.to_thread(open_engine, name)
+async def _open(name: str, options: EngineOptions) -> AsyncIterator[ClassificationEngine]:
+    engine = await asyncio.to_thread(open_engine, name, options)
     try:
         yield engine
     finally:

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Callable, Mapping
 
+from classifier_service.budget import Budget
 from classifier_service.engines.engine import ClassificationEngine
+from classifier_service.engines.falling_back import FallingBack
+from classifier_service.engines.instructor.options import InstructorOptions
+from classifier_service.engines.instructor.shortlisting import Shortlister
+from classifier_service.engines.options import EngineOptions
 
-ENGINES = {
-    "embedded": "classifier_service.engines.embedded:EmbeddedEngine",
+
+def _embedded(options: EngineOptions, own: InstructorOptions, budget: Budget) -> ClassificationEngine:
+    from classifier_service.engines.embedded import EmbeddedEngine  # noqa: PLC0415  # only when it is chosen
+
+    return EmbeddedEngine()
+
+
+def _instructor(options: EngineOptions, own: InstructorOptions, budget: Budget) -> ClassificationEngine:
+    try:
+        from classifier_service.engines.instructor.engine import InstructorEngine  # noqa: PLC0415  # when it is chosen
+    except ImportError as error:
+        raise ImportError(
+            f"the engine `instructor` needs the extra `classifier-instructor`: {error}", name=error.name
+        ) from error
+    return InstructorEngine(own, budget=budget, remaining_seconds=options.remaining_seconds, shortlister=_shortlister())
+
+
+def _shortlister() -> Shortlister | None:
+    return None
+
+
+Factory = Callable[[EngineOptions, InstructorOptions, Budget], ClassificationEngine]
+
+ENGINES: Mapping[str, Factory] = {
+    "embedded": _embedded,
+    "instructor": _instructor,
 }
-"""Name to module and class; a module is imported only when its engine is chosen."""
+"""Name to what opens it; a module is imported only when its engine is chosen."""
 
 
-def open_engine(name: str) -> ClassificationEngine:
-    """The engine of that name, loaded. Raises ValueError with the names that exist for any other."""
+def open_engine(name: str, options: EngineOptions | None = None) -> ClassificationEngine:
+    """The engine of that name, loaded, with its fall-backs behind it where there are any.
+
+    Raises ValueError with the names that exist for any other, and for options that cannot be kept, such as a model
+    without a key; ImportError, saying which extra to install, where its libraries are missing.
+    """
+    options = options or EngineOptions()
     if name not in ENGINES:
         raise ValueError(f"there is no classification engine {name!r}; there is: {', '.join(sorted(ENGINES))}")
-    module, _, factory = ENGINES[name].partition(":")
-    engine: ClassificationEngine = getattr(import_module(module), factory)()
-    return engine
+    budget = Budget(options.instructor.budget)
+    opened = [ENGINES[name](options, options.instructor, budget)]
+    for fallback in options.fallbacks if name == "instructor" else ():
+        kind = "embedded" if fallback == "embedded" else "instructor"
+        own = options.instructor if isinstance(fallback, str) else fallback
+        opened.append(ENGINES[kind](options, own, budget))
+    return opened[0] if len(opened) == 1 else FallingBack(opened)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+from fake_openai import fake_openai, reads_words
 
 from classifier_service.engines import ENGINES, open_engine
 from classifier_service.engines.engine import ClassificationEngine, Question
+from classifier_service.engines.instructor.endpoint import endpoint
+from classifier_service.engines.instructor.options import InstructorOptions
+from classifier_service.engines.options import EngineOptions
 from classifier_service.taxonomy import Status, Tag, Taxonomy
 
 LAUGHTER = (
@@ -17,15 +22,31 @@ LAUGHTER = (
 
 Ask = Callable[..., Question]
 
-OPENERS: Mapping[str, Callable[[], ClassificationEngine]] = {"embedded": lambda: open_engine("embedded")}
+
+@asynccontextmanager
+async def embedded() -> AsyncIterator[ClassificationEngine]:
+    yield open_engine("embedded")
+
+
+@asynccontextmanager
+async def instructor() -> AsyncIterator[ClassificationEngine]:
+    async with fake_openai(reads_words) as provider:
+        model = InstructorOptions(endpoint=endpoint("openai/gpt-4o", base_url=provider.url))
+        yield open_engine("instructor", EngineOptions(instructor=model))
+
+
+OPENERS: Mapping[str, Callable[[], AbstractAsyncContextManager[ClassificationEngine]]] = {
+    "embedded": embedded,
+    "instructor": instructor,
+}
 """How a test opens each engine of the list, in a form that answers LAUGHTER truthfully."""
 
 
 @pytest.fixture(scope="module", params=sorted(OPENERS))
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[ClassificationEngine]:
-    opened = OPENERS[request.param]()
-    yield opened
-    await opened.close()
+    async with OPENERS[request.param]() as opened:
+        yield opened
+        await opened.close()
 
 
 def test_every_engine_of_the_list_is_tested_here() -> None:
@@ -108,6 +129,6 @@ async def test_the_card_names_engine_model_and_revision(engine: ClassificationEn
 
 @pytest.mark.parametrize("name", sorted(OPENERS))
 async def test_closing_twice_is_harmless(name: str) -> None:
-    opened = OPENERS[name]()
-    await opened.close()
-    await opened.close()
+    async with OPENERS[name]() as opened:
+        await opened.close()
+        await opened.close()

@@ -1,0 +1,211 @@
+"""Answers a question by asking a language model: offers it tags, judges what it says, chooses what may be returned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from classifier_service.budget import Budget
+from classifier_service.choosing import Choice, choose
+from classifier_service.engines.engine import Answer, EngineCard, Question, ScoredTag, Usage
+from classifier_service.engines.instructor.answer_form import AnswerForms
+from classifier_service.engines.instructor.asking import Asked, Asker, Policy
+from classifier_service.engines.instructor.breaker import Breaker
+from classifier_service.engines.instructor.capabilities import Capabilities, Capability
+from classifier_service.engines.instructor.judging import Judged
+from classifier_service.engines.instructor.options import InstructorOptions
+from classifier_service.engines.instructor.pacing import Pacer
+from classifier_service.engines.instructor.prompting import PromptBuilder
+from classifier_service.engines.instructor.provider import InstructorProvider, Provider, Request
+from classifier_service.engines.instructor.second_opinion import combined, with_probabilities
+from classifier_service.engines.instructor.shortlisting import Offering, Shortlister
+from classifier_service.engines.instructor.upstream import Limits, Tally, Upstream
+from classifier_service.prices import read_prices
+from classifier_service.prompts import named_template
+from classifier_service.taxonomy import Tag
+from vidtomusictags.rpc.failures import RequiredFacetEmpty
+
+log = structlog.get_logger()
+
+DEFAULT_THRESHOLD = 0.5
+"""Below it, a model that was told what a confidence means holds that an editor would rather leave the tag out."""
+PERCEPTION_CAP = 0.70
+"""Most confidence where measurements of the picture wrote the summary: their word is all there is."""
+
+
+class InstructorEngine:
+    """One model of one provider. Used on one event loop.
+
+    budget: shared by all engines of a process. remaining_seconds: what is left of the present call.
+    shortlister: for taxonomies too large for a prompt; None: they are refused.
+    Raises ValueError for options that cannot be kept: no key, no such prompt, a budget in money without a price.
+    """
+
+    def __init__(
+        self,
+        options: InstructorOptions,
+        *,
+        budget: Budget,
+        remaining_seconds: Callable[[], float],
+        shortlister: Shortlister | None = None,
+        provider: Provider | None = None,
+    ) -> None:
+        prices = read_prices(options.prices)
+        price = prices.price(options.endpoint.name)
+        if budget.limits.in_money and price is None:
+            raise ValueError(
+                f"the price of {options.endpoint.name} is not known, so no budget in dollars can be kept; name it in a"
+                " price list of your own, or set the budget in tokens"
+            )
+        template = named_template(options.prompt)
+        if options.business_context:
+            template = template.with_context(options.business_context)
+        self._options = options
+        self._title = template.title
+        self._prompts = PromptBuilder(template)
+        self._forms = AnswerForms()
+        self._offering = Offering(options.sizes, shortlister)
+        self._asker = Asker(reasks=options.reasks, policy=Policy(options.invalid_answers))
+        self._capabilities = Capabilities(options.endpoint, options.capabilities)
+        self._upstream = Upstream(
+            provider
+            or InstructorProvider(options.endpoint, self._capabilities, attempt_seconds=options.attempt_seconds),
+            capabilities=self._capabilities,
+            pacer=Pacer(options.pace),
+            breaker=Breaker(options.breaker_failures, options.breaker_seconds),
+            budget=budget,
+            prices=prices,
+            price=price,
+            limits=Limits(options.attempt_seconds, options.tries),
+            remaining_seconds=remaining_seconds,
+        )
+
+    @property
+    def card(self) -> EngineCard:
+        """What answers. A provider's model has no revision but its name, which dated names such as -2024-08-06 fix."""
+        endpoint = self._options.endpoint
+        names = [name for name in self._capabilities.names if name != Capability.LOGPROBS or self._options.logprobs]
+        return EngineCard(
+            engine="instructor",
+            model=endpoint.name,
+            revision=f"temperature={self._options.temperature:g},samples={self._options.samples}",
+            prompt=self._title,
+            capabilities=tuple(names),
+        )
+
+    async def classify(self, question: Question) -> Answer:
+        """The tags that fit, with evidence.
+
+        Raises RequiredFacetEmpty where a required facet has no such tag; ContentRefused, AnswerInvalid, BudgetExceeded,
+        ContextLengthExceeded, the Upstream failures and DeadlineExceeded, each with the attempts in its details.
+        """
+        active = question.taxonomy.active
+        if not any(character.isalnum() for character in question.summary):
+            demand_required(Choice(()), question, active)
+            return Answer((), (), "The summary holds no words, so the model was not asked.", Usage(attempts=0))
+        offer = await self._offering.offer(question)
+        facets = [facet.id for facet in question.taxonomy.facets]
+        request = Request(
+            messages=self._prompts.build(
+                question.taxonomy, question.summary, offer.tags if offer.shortlist is not None else None
+            ),
+            form=self._forms.form(question.taxonomy.digest, [tag.id for tag in offer.tags], facets),
+            max_tokens=self._options.max_output_tokens,
+            temperature=self._options.temperature,
+            seed=self._options.seed,
+            logprobs=self._options.logprobs,
+        )
+        if self._options.log_texts:
+            log.debug("asked", messages=[message.content for message in request.messages])
+        tally = self._upstream.tally()
+        asked = await self._opinions(request, question, offer.tags, tally)
+        judged = combined([self._weighed(one) for one in asked])
+        scored = [_capped(tag, question) for tag in judged.tags]
+        choice = choose(scored, question, DEFAULT_THRESHOLD)
+        demand_required(choice, question, offer.tags)
+        if self._options.log_texts:
+            log.debug("was_told", answers=[one.completion.text for one in asked])
+        return Answer(
+            tags=choice.tags,
+            key_information=judged.key_information,
+            reasoning=judged.reasoning,
+            usage=self._upstream.usage(tally),
+            warnings=tuple(dict.fromkeys(warning for one in asked for warning in one.warnings)),
+            without_suitable_tag=judged.without_suitable_tag,
+            shortlist=offer.shortlist,
+            made_by=self.card,  # now: a first request may have shown what the endpoint cannot do
+            scores=choice.ranked,
+        )
+
+    async def close(self) -> None:
+        """Closes the connections; calling it again does nothing."""
+        await self._upstream.close()
+
+    async def _opinions(
+        self, request: Request, question: Question, offered: Sequence[Tag], tally: Tally
+    ) -> list[Asked]:
+        if self._options.samples == 1:
+            return [await self._asker.ask(self._upstream, request, question, offered, tally)]
+        requests = [
+            replace(request, temperature=self._options.sample_temperature, seed=_seed(request.seed, position))
+            for position in range(self._options.samples)
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._asker.ask(self._upstream, one, question, offered, tally))
+                    for one in requests
+                ]
+        except ExceptionGroup as failed:  # one is told; the others ended with it
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    def _weighed(self, asked: Asked) -> Judged:
+        if not asked.completion.logprobs:
+            return asked.judged
+        return with_probabilities(asked.judged, asked.completion.text, asked.completion.logprobs)
+
+
+def demand_required(choice: Choice, question: Question, offered: Sequence[Tag]) -> None:
+    """Raises RequiredFacetEmpty for a required facet of which a tag could have been chosen and none was."""
+    by_id = question.taxonomy.by_id
+    answered = {by_id[tag.id].facet for tag in choice.tags}
+    askable = {tag.facet for tag in offered if tag.id in question.allowed}
+    for facet in question.taxonomy.facets:
+        if not facet.required or facet.id not in askable or facet.id in answered:
+            continue
+        closest = max(
+            (tag for tag in choice.ranked if by_id[tag.id].facet == facet.id),
+            key=lambda tag: tag.confidence,
+            default=None,
+        )
+        said = (
+            "the model found no suitable tag"
+            if closest is None
+            else f"the closest is {closest.id!r} with confidence {closest.confidence:.2f}: lower min_confidence"
+        )
+        raise RequiredFacetEmpty(
+            f"No tag of the required facet {facet.id!r} fits the summary; {said}, or make the facet optional.",
+            details={"facet": facet.id, **({"closest": closest.id} if closest else {})},
+        )
+
+
+def _capped(tag: ScoredTag, question: Question) -> ScoredTag:
+    """Where the writer of the summary told how certain each statement is, no tag is surer than what it quotes."""
+    if not question.statements:
+        return tag
+    certainties = [
+        statement.certainty
+        for statement in question.statements
+        for span in tag.evidence
+        if statement.start < span.end and span.start < statement.end
+    ]
+    cap = min(PERCEPTION_CAP, max(certainties, default=0.0))
+    return replace(tag, confidence=min(tag.confidence, round(cap, 4)))
+
+
+def _seed(seed: int | None, position: int) -> int | None:
+    return None if seed is None else seed + position

@@ -1,0 +1,26 @@
+"""What engines are told when they are opened. They read no settings and no environment themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from classifier_service.engines.instructor.options import InstructorOptions
+
+
+def unbounded() -> float:
+    """Seconds that are left of a call outside of a server."""
+    return math.inf
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """instructor: for the engine of that name. fallbacks: further engines, in order: "embedded" or a model's options.
+
+    remaining_seconds: what is left of the present call; asked while a question is answered.
+    """
+
+    instructor: InstructorOptions = field(default_factory=InstructorOptions)
+    fallbacks: Sequence[str | InstructorOptions] = ()
+    remaining_seconds: Callable[[], float] = unbounded
