@@ -26,6 +26,7 @@ from vidtomusictags.rpc.conversation import Requests, telling_failures
 from vidtomusictags.rpc.failures import InputCountMismatch, InvalidRequest
 from vidtomusictags.rpc.logs import take_request_id
 
+MAX_BATCH_FRAMES = 64
 SERVICE = pb.DESCRIPTOR.services_by_name["CaptionerService"]
 
 
@@ -48,7 +49,8 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
         request_id = take_request_id(request.config.request_id)
         job = to_job(request.config, self._prompts, self._captioner.card)
         if job.window or job.text_deltas:
-            raise InvalidRequest("CaptionClip has neither window nor text_deltas; use Caption.", field="config.window")
+            field = "config.window" if job.window else "config.text_deltas"
+            raise InvalidRequest("CaptionClip has neither window nor text_deltas; use Caption.", field=field)
         summary = await self._captioner.describe(to_frames(request.frames), job)
         return pb.CaptionClipResponse(request_id=request_id, summary=summary_message(summary, self._captioner.card))
 
@@ -98,8 +100,8 @@ class _Arriving:
                         "send the clip again."
                     )
                 return
-            if not message.frames.frames:
-                raise InvalidRequest("A message of frames holds none.", field="frames.frames")
+            if not 1 <= len(message.frames.frames) <= MAX_BATCH_FRAMES:
+                raise InvalidRequest(f"A message must hold 1 to {MAX_BATCH_FRAMES} frames.", field="frames.frames")
             for frame in to_frames(message.frames.frames):
                 self.count += 1
                 yield frame
