@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
-from captioner_service.batcher import Batcher
 from captioner_service.captioner import Captioner
-from captioner_service.engines import open_engine
+from captioner_service.describer import Condition, Describer
+from captioner_service.describers import open_describer
 from captioner_service.prompts import PromptStock, packaged_templates
 from captioner_service.servicer import SERVICE, CaptionerServicer
 from captioner_service.settings import CaptionerSettings
 from vidtomusictags.captioner.v1.captioner_pb2_grpc import add_CaptionerServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
-from vidtomusictags.rpc.server import Service, listening
+from vidtomusictags.rpc.server import Host, Service, listening
 
 log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def running(settings: CaptionerSettings) -> AsyncIterator[int]:
+async def running(settings: CaptionerSettings, describer: Describer | None = None) -> AsyncIterator[int]:
     """The whole captioner for the length of the block; yields the bound port once the model is loaded.
 
-    Health is NOT_SERVING and calls are refused with MODEL_LOADING until then. Raises ValueError for an unknown engine
-    or prompt, OSError for an address that cannot be had, and whatever stops the engine from loading.
+    Health is NOT_SERVING and calls are refused with MODEL_LOADING until then, and again whenever the model has to be
+    started anew. describer: instead of the one that the settings name. Raises ValueError for an unknown engine or
+    prompt, OSError for an address that cannot be had, and whatever stops the engine from loading.
     """
     prompts = PromptStock(packaged_templates(), default=settings.default_prompt)
-    batcher = Batcher(
-        partial(open_engine, settings.engine),
-        max_queued=settings.max_queued_clips,
-        max_wait_seconds=settings.max_batch_wait_seconds,
-    )
-    captioner = Captioner(batcher, remaining_seconds=remaining_seconds)
+    describer = describer or open_describer(settings)
+    captioner = Captioner(describer, remaining_seconds=remaining_seconds)
     servicer = CaptionerServicer(captioner, prompts, settings)
     service = Service(SERVICE, partial(add_CaptionerServiceServicer_to_server, servicer), uncounted=["GetModel"])
-    async with batcher.alive(), listening(settings, service) as host:
+    async with describer.alive(), listening(settings, service) as host:
         log.info("loading", engine=settings.engine)
-        card = await batcher.load()
+        card = await describer.load()
         await host.announce_ready()
         log.info("ready", engine=card.engine, model=card.model, revision=card.revision)
-        yield host.port
+        following = asyncio.create_task(_follow(describer, host))
+        try:
+            yield host.port
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+async def _follow(describer: Describer, host: Host) -> None:
+    """Lets health tell the truth about the model for as long as the service runs."""
+    async for condition in describer.conditions():
+        log.info("condition changed", condition=condition.value)
+        if condition is Condition.READY:
+            await host.announce_ready()
+        elif condition is Condition.RESTARTING:
+            await host.announce_not_ready()
+        else:
+            await host.announce_dead()

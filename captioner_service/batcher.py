@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from captioner_service.clip import Caption, Clip
+from captioner_service.describer import Condition, Described
 from captioner_service.engines.engine import CaptionEngine, ModelCard
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
@@ -23,16 +24,6 @@ R = TypeVar("R")
 
 _SMOOTHING = 0.2
 """Weight of the latest batch in the running mean of seconds a clip."""
-
-
-@dataclass(frozen=True)
-class Described:
-    """A caption and how it came about."""
-
-    caption: Caption
-    queue_seconds: float
-    generate_seconds: float
-    batch_size: int
 
 
 @dataclass
@@ -46,7 +37,7 @@ class _Waiting:
 
 
 class Batcher:
-    """Takes clips in with `submit`, describes them in batches. Used on one event loop.
+    """A `Describer` for an engine that takes batches and blocks: clips that wait together go to it together.
 
     max_queued: clips that may wait; one more is refused at once. max_wait_seconds: how long the first clip of a batch
     waits for others; those already in the queue join without any wait.
@@ -89,6 +80,11 @@ class Batcher:
     def queued(self) -> int:
         """Clips that wait."""
         return self._queue.qsize()
+
+    async def conditions(self) -> AsyncIterator[Condition]:
+        """None ever comes: a thread neither restarts nor ends by itself."""
+        await asyncio.get_running_loop().create_future()
+        yield Condition.READY
 
     async def submit(
         self, clip: Clip, *, within_seconds: float, on_text: Callable[[str], None] | None = None

@@ -1,4 +1,4 @@
-"""Describes clips and streams of windows: gathers frames, hands clips to the batcher, keeps the windows in order."""
+"""Describes clips and streams of windows: gathers frames, hands clips to a describer, keeps the windows in order."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from captioner_service.batcher import Batcher, Described
 from captioner_service.clip import Clip, GenerationOptions, Prompt
+from captioner_service.describer import Described, Describer
 from captioner_service.engines.engine import ModelCard
 from captioner_service.frames import EncodedFrame, FrameFormat, FrameOrder, decode_frames
 from vidtomusictags.rpc import failures
@@ -51,17 +51,17 @@ class WindowSummary:
 class Captioner:
     """The captioner's work, apart from any wire. `remaining_seconds` tells how long the present call still has."""
 
-    def __init__(self, batcher: Batcher, *, remaining_seconds: Callable[[], float]) -> None:
-        self._batcher = batcher
+    def __init__(self, describer: Describer, *, remaining_seconds: Callable[[], float]) -> None:
+        self._describer = describer
         self._remaining_seconds = remaining_seconds
 
     @property
     def card(self) -> ModelCard:
         """What is served."""
-        return self._batcher.card
+        return self._describer.card
 
     async def describe(self, frames: Sequence[EncodedFrame], job: Job) -> WindowSummary:
-        """One clip, described. Raises the failures of `FrameOrder`, `decode_frames` and `Batcher.submit`."""
+        """One clip, described. Raises the failures of `FrameOrder`, `decode_frames` and `Describer.submit`."""
         order = FrameOrder(job.format.encoding)
         for frame in frames:
             order.check(frame)
@@ -130,7 +130,7 @@ class Captioner:
     ) -> WindowSummary:
         pictures = await asyncio.to_thread(decode_frames, frames, job.format)
         clip = Clip(pictures, [frame.pts_seconds for frame in frames], job.prompt, job.options)
-        described = await self._batcher.submit(
+        described = await self._describer.submit(
             clip,
             within_seconds=self._remaining_seconds(),
             on_text=(lambda text: tell(TextPiece(window, text))) if tell and job.text_deltas else None,

@@ -39,8 +39,14 @@ class Admission:
         self.running = 0
 
     def open(self) -> None:
-        """From now on calls come in."""
-        self._state = _State.READY
+        """From now on calls come in, unless the server drains."""
+        if self._state is not _State.DRAINING:
+            self._state = _State.READY
+
+    def close(self) -> None:
+        """From now on calls are asked to come back later, until `open`; those inside go on."""
+        if self._state is not _State.DRAINING:
+            self._state = _State.LOADING
 
     def drain(self) -> None:
         """From now on none does; those inside go on."""

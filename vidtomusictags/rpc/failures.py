@@ -304,3 +304,15 @@ class BudgetExceeded(Failure):
     """The next request to the model could cost more than a call or a day may."""
 
     code, reason = "RESOURCE_EXHAUSTED", "BUDGET_EXCEEDED"
+
+
+class WorkerLost(Failure):
+    """The process that held the work ended before it was done; another is being started."""
+
+    code, reason = "UNAVAILABLE", "WORKER_LOST"
+
+
+class OutOfMemory(Failure):
+    """The work does not fit into the memory of its device, not even alone."""
+
+    code, reason = "INTERNAL", "OUT_OF_MEMORY"

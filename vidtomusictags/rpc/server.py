@@ -66,6 +66,16 @@ class Host:
         self._admission.open()
         self._health.set(self._names, serving=True)
 
+    async def announce_not_ready(self) -> None:
+        """Until `announce_ready`, new calls are asked to come back later; health says so, and that this still lives."""
+        self._admission.close()
+        self._health.set(self._names, serving=False)
+
+    async def announce_dead(self) -> None:
+        """What this server needs will not come back: health asks for the process to be started anew."""
+        await self.announce_not_ready()
+        self._health.set(("", LIVENESS), serving=False)
+
 
 @asynccontextmanager
 async def listening(settings: HostSettings, service: Service) -> AsyncIterator[Host]:

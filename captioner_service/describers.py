@@ -1,0 +1,54 @@
+"""From settings to the describer they name. A new engine is a package of its own and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from captioner_service.batcher import Batcher
+from captioner_service.describer import Describer
+from captioner_service.engines import ENGINES, open_engine
+from captioner_service.engines.transformers.options import DEFAULT_MODEL, TransformersOptions
+from captioner_service.settings import CaptionerSettings
+from captioner_service.worker.canary import CanaryBook
+from captioner_service.worker.in_flight import InFlight
+from captioner_service.worker.process import WorkerSpec
+from captioner_service.worker.supervisor import Patience
+
+
+def open_describer(settings: CaptionerSettings) -> Describer:
+    """The describer of the engine that is named, not loaded. Raises ValueError with the names that exist."""
+    if settings.engine in _OTHERS:
+        return _OTHERS[settings.engine](settings)
+    if settings.engine not in ENGINES:
+        names = ", ".join(sorted([*ENGINES, *_OTHERS]))
+        raise ValueError(f"there is no caption engine {settings.engine!r}; there is: {names}")
+    return Batcher(
+        partial(open_engine, settings.engine),
+        max_queued=settings.max_queued_clips,
+        max_wait_seconds=settings.max_batch_wait_seconds,
+    )
+
+
+def _transformers(settings: CaptionerSettings) -> Describer:
+    options = {name: getattr(settings, name) for name in TransformersOptions.__dataclass_fields__}
+    options["model"] = settings.model or DEFAULT_MODEL
+    return InFlight(
+        WorkerSpec(
+            "captioner_service.engines.transformers.entry:make",
+            options,
+            {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if settings.offline else {},
+        ),
+        max_queued=settings.max_queued_clips,
+        patience=Patience(
+            load_seconds=settings.max_load_seconds,
+            step_seconds=settings.max_step_seconds,
+            restarts=settings.max_restarts,
+            restart_window_seconds=settings.restart_window_seconds,
+        ),
+        canaries=CanaryBook(settings.canary_file),
+    )
+
+
+_OTHERS: Mapping[str, Callable[[CaptionerSettings], Describer]] = {"transformers": _transformers}
+"""Engines that work on many clips at once, and so are no `CaptionEngine` behind a `Batcher`."""
