@@ -34,6 +34,7 @@ class Scripted(captioner_pb2_grpc.CaptionerServiceServicer):
 
     def __init__(self) -> None:
         self.on_clip: Callable[[], Awaitable[None]] = nothing
+        self.on_begin: Callable[[], Awaitable[None]] = nothing
         self.on_frames: Callable[[int], Awaitable[None]] = lambda count: nothing()
         self.on_end: Callable[[], Awaitable[None]] = nothing
         self.idle_seconds = 5.0
@@ -60,6 +61,7 @@ class Scripted(captioner_pb2_grpc.CaptionerServiceServicer):
         try:
             config = (await requests.config(within_seconds=0.2)).config
             take_request_id(config.request_id)
+            await self.on_begin()
             yield pb.CaptionResponse(sequence=1, accepted=pb.CaptionAccepted())
             self.begun.set()
             count = 0

@@ -14,7 +14,6 @@ from scripted_server import NAME, Hosted, failure_of, hosting, raising
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.media.v1 import media_pb2
-from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.failures import CaptioningFailed, Failure
 from vidtomusictags.rpc.status import from_status, to_status
 
@@ -275,20 +274,3 @@ async def test_a_cut_stream_is_never_taken_for_a_finished_one(hosted: Hosted, lo
         call.cancel()
     lines = await logs.wait_for("answered", count=20)
     assert {line["code"] for line in lines} == {"CANCELLED"}
-
-
-async def test_a_channel_for_streams_never_retries_by_itself() -> None:
-    """gRPC's own retries lose messages of streams; an attempt that failed must come back to the caller."""
-    async with hosting(max_calls=1) as hosted:
-        channel = stream_channel(hosted.address, NAME)
-        stub = type(hosted.stub)(channel)
-        holding = stub.Caption(timeout=10)
-        await holding.write(CONFIG)
-        await holding.read()
-        call = stub.Caption(timeout=10)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call.write(CONFIG)
-            await call.read()
-        assert failure_of(caught.value).reason == "STREAMS_FULL"
-        holding.cancel()
-        await channel.close()
