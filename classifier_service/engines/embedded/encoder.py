@@ -29,7 +29,7 @@ class Tokens:
 
 
 class Encoder:
-    """One session for one thread. Each text is run alone and unpadded: its vector depends on no other."""
+    """One session, for any thread. Each text is run alone and unpadded: its vector depends on no other."""
 
     def __init__(self, weights: Weights) -> None:
         self._tokenizer = Tokenizer.from_file(str(weights.tokenizer))

@@ -6,16 +6,20 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from classifier_service.engines.embedded.answering import answer, answer_without_content, with_evidence
 from classifier_service.engines.embedded.coefficients import packaged_coefficients
 from classifier_service.engines.embedded.encoder import Encoder
-from classifier_service.engines.embedded.prototypes import PrototypeCache
+from classifier_service.engines.embedded.prototypes import PrototypeCache, Prototypes, embed
 from classifier_service.engines.embedded.reading import Reading, read
 from classifier_service.engines.embedded.scenes import Scenes, packaged_concepts
-from classifier_service.engines.embedded.scoring import score
+from classifier_service.engines.embedded.scoring import likenesses, score
+from classifier_service.engines.embedded.shortlisting import shortlist
 from classifier_service.engines.embedded.summary_vectors import encode_summary
 from classifier_service.engines.embedded.weights import find_weights
 from classifier_service.engines.engine import Answer, EngineCard, Question
+from classifier_service.taxonomy import Taxonomy
 
 MODEL = "all-MiniLM-L6-v2"
 
@@ -24,7 +28,8 @@ class EmbeddedEngine:
     """Similarity of the summary to each tag's own texts and to typical scenes of what the tag means, calibrated.
 
     Loading blocks for a second or two and raises WeightsUnusable where the packaged model is missing. Questions are
-    answered one at a time in a thread of the engine's own; equal questions get equal answers, byte for byte.
+    answered one at a time in a thread of the engine's own; equal questions get equal answers, byte for byte. A taxonomy
+    is encoded on first use, some 10 ms a tag, in another thread, so that questions about known ones do not wait for it.
     """
 
     def __init__(self) -> None:
@@ -32,8 +37,9 @@ class EmbeddedEngine:
         self._coefficients = packaged_coefficients()
         self._encoder = Encoder(weights)
         self._scenes = Scenes(self._encoder, packaged_concepts())
-        self._cache = PrototypeCache(self._encoder, self._scenes)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded-classifier")
+        self._cache = PrototypeCache()
+        self._answering = ThreadPoolExecutor(1, thread_name_prefix="embedded-classifier")
+        self._encoding = ThreadPoolExecutor(1, thread_name_prefix="embedded-classifier-taxonomies")
         self._card = EngineCard(
             engine="embedded",
             model=MODEL,
@@ -47,21 +53,52 @@ class EmbeddedEngine:
 
     async def classify(self, question: Question) -> Answer:
         """The tags that fit, with evidence. Raises RequiredFacetEmpty where a required facet has no such tag."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
+        prototypes = await self._known(question.taxonomy)
+        return await asyncio.get_running_loop().run_in_executor(self._answering, self._answer, question, prototypes)
+
+    @property
+    def name(self) -> str:
+        """What makes shortlists, with its revision."""
+        return f"{self._card.engine}@{self._card.revision}"
+
+    async def shortlist(self, question: Question, most: int) -> Sequence[str]:
+        """Ids of at most `most` allowed tags, the likeliest first, each facet given room."""
+        prototypes = await self._known(question.taxonomy)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._answering, self._shortlist, question, prototypes, most
+        )
 
     async def close(self) -> None:
-        """Ends the thread after the answer that was begun; calling it again does nothing."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Ends the threads after the work that was begun; calling it again does nothing."""
+        self._encoding.shutdown(wait=True, cancel_futures=True)
+        self._answering.shutdown(wait=True, cancel_futures=True)
 
-    def _answer(self, question: Question) -> Answer:
+    async def _known(self, taxonomy: Taxonomy) -> Prototypes:
+        known = self._cache.get(taxonomy)
+        if known is None:
+            known = await asyncio.get_running_loop().run_in_executor(self._encoding, self._prototypes, taxonomy)
+        return known
+
+    def _prototypes(self, taxonomy: Taxonomy) -> Prototypes:
+        prototypes = self._cache.get(taxonomy)  # somebody before in the queue may have asked for the same
+        if prototypes is None:
+            prototypes = embed(taxonomy, self._encoder, self._scenes)
+            self._cache.keep(taxonomy, prototypes)
+        return prototypes
+
+    def _answer(self, question: Question, prototypes: Prototypes) -> Answer:
         reading = read(question.summary, question.statements)
         vectors = encode_summary(question.summary, reading.passages, self._encoder)
         if vectors is None:
             return answer_without_content(question, reading, _warnings(reading))
-        prototypes = self._cache.prototypes(question.taxonomy)
         scores = score(vectors, prototypes, self._scenes, self._coefficients)
         scored = with_evidence(question, prototypes, vectors, scores)
         return answer(scored, self._coefficients.threshold, _warnings(reading))
+
+    def _shortlist(self, question: Question, prototypes: Prototypes, most: int) -> list[str]:
+        vectors = encode_summary(question.summary, read(question.summary, question.statements).passages, self._encoder)
+        alike = np.zeros(len(prototypes.of_tags)) if vectors is None else likenesses(vectors, prototypes, self._scenes)
+        return shortlist(alike, prototypes, question.allowed, most)
 
 
 def _warnings(reading: Reading) -> Sequence[str]:

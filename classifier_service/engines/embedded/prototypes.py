@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from classifier_service.taxonomy import Tag, Taxonomy
 
 MOST_TAGS_KEPT = 20_000
 """Over all taxonomies in the cache; a tag takes some 10 kB."""
+CLOSELY_READ_TAGS = 1_000
+"""In a larger taxonomy the things that a description lists are not encoded one by one: it would take twice the time."""
 
 _PHRASE_BREAK = re.compile(
     r"[,;:]\s*|\s+(?:such\s+as|including|in\s+which)\s+|\s+with\s+(?=[a-z]+\s)|\s+and\s+(?=\w+\s*$)", re.IGNORECASE
@@ -59,26 +62,32 @@ class Prototypes:
 
 
 class PrototypeCache:
-    """The prototypes of the taxonomies used last, by their digest. One thread only."""
+    """The prototypes of the taxonomies used last, by their digest. Any thread."""
 
-    def __init__(self, encoder: Encoder, scenes: Scenes, most_tags: int = MOST_TAGS_KEPT) -> None:
-        self._encoder = encoder
-        self._scenes = scenes
+    def __init__(self, most_tags: int = MOST_TAGS_KEPT) -> None:
         self._most_tags = most_tags
         self._kept: OrderedDict[str, Prototypes] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def prototypes(self, taxonomy: Taxonomy) -> Prototypes:
-        """Encodes the taxonomy on first use; forgets those that went unused longest."""
-        found = self._kept.pop(taxonomy.digest, None) or embed(taxonomy, self._encoder, self._scenes)
-        self._kept[taxonomy.digest] = found
-        while len(self._kept) > 1 and sum(len(kept.of_tags) for kept in self._kept.values()) > self._most_tags:
-            self._kept.popitem(last=False)
-        return found
+    def get(self, taxonomy: Taxonomy) -> Prototypes | None:
+        """What was kept of a taxonomy of equal content."""
+        with self._lock:
+            if taxonomy.digest in self._kept:
+                self._kept.move_to_end(taxonomy.digest)
+            return self._kept.get(taxonomy.digest)
+
+    def keep(self, taxonomy: Taxonomy, prototypes: Prototypes) -> None:
+        """Forgets the taxonomies that went unused longest, while there are too many tags in all."""
+        with self._lock:
+            self._kept[taxonomy.digest] = prototypes
+            while len(self._kept) > 1 and sum(len(kept.of_tags) for kept in self._kept.values()) > self._most_tags:
+                self._kept.popitem(last=False)
 
 
 def embed(taxonomy: Taxonomy, encoder: Encoder, scenes: Scenes) -> Prototypes:
     """Encodes every text of every active tag, and the scenes of the concepts that the tags resemble."""
-    of_tags = [_embed_tag(tag, encoder, scenes) for tag in taxonomy.active]
+    closely = len(taxonomy.active) <= CLOSELY_READ_TAGS
+    of_tags = [_embed_tag(tag, encoder, scenes, closely=closely) for tag in taxonomy.active]
     centres = np.array([prototype.centre for prototype in of_tags], dtype=np.float32).reshape(-1, DIMENSIONS)
     facets = list(dict.fromkeys(tag.facet for tag in taxonomy.active))
     groups = [np.flatnonzero([tag.facet == facet for tag in taxonomy.active]) for facet in facets]
@@ -91,8 +100,9 @@ def phrases(description: str) -> list[str]:
     return [part for part in parts if len(part) > 2]
 
 
-def _embed_tag(tag: Tag, encoder: Encoder, scenes: Scenes) -> Prototype:
-    label, *named = encoder.encode([tag.label, *phrases(tag.description), *tag.synonyms])
+def _embed_tag(tag: Tag, encoder: Encoder, scenes: Scenes, *, closely: bool) -> Prototype:
+    listed = phrases(tag.description) if closely else []
+    label, *named = encoder.encode([tag.label, *listed, *tag.synonyms])
     described = encoder.encode([f"{tag.label}: {tag.description}"])[0] if tag.description.strip() else label
     examples = encoder.encode(tag.examples)
     centre = _centre([described, *named, *encoder.encode(tag.cues_for), *examples])

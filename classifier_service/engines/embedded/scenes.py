@@ -25,7 +25,10 @@ class Concept:
 
 
 class Scenes:
-    """The packaged concepts as vectors; scenes are encoded when first borrowed. One thread only."""
+    """The packaged concepts as vectors; scenes are encoded when first borrowed.
+
+    One thread may encode taxonomies with it while another reads the vectors of concepts borrowed before.
+    """
 
     def __init__(self, encoder: Encoder, concepts: Sequence[Concept]) -> None:
         self._encoder = encoder

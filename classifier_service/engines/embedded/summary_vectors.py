@@ -16,7 +16,7 @@ from classifier_service.engines.engine import Span
 class SummaryVectors:
     """whole: float32 (384,), unit. clauses: float32 (clauses, 384), unit; spans and certainties: one per clause.
 
-    tokens: how many were run through the network, special tokens included.
+    tokens: how many were run through the network, special tokens included. words: how many of the text were scored.
     """
 
     whole: Vectors
@@ -24,6 +24,7 @@ class SummaryVectors:
     spans: Sequence[Span]
     certainties: Sequence[float]
     tokens: int
+    words: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def encode_summary(summary: str, passages: Sequence[Passage], encoder: Encoder) 
     if not vectors:
         return None
     tokens = len(positions) + 2 * len(windows)
-    return SummaryVectors(unit(states.mean(axis=0)), unit(np.array(vectors)), spans, certainties, tokens)
+    words = sum(len(summary[start:end].split()) for passage in scored for start, end in passage.content)
+    return SummaryVectors(unit(states.mean(axis=0)), unit(np.array(vectors)), spans, certainties, tokens, words)
 
 
 def _tokens(summary: str, passage: Passage, encoder: Encoder) -> _Tokens:
