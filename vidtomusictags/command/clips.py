@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
@@ -43,7 +44,9 @@ def sample_clip(
 ) -> SampledClip:
     """The clip, sampled by one worker process. on_progress: frames done and to come. Raises what the sandbox raises."""
     with needing("gateway"):
-        from gateway.video.sandbox import SandboxLimits, running_sandbox  # noqa: PLC0415  # PyAV is not for everybody
+        if find_spec("av") is None:  # imported by the worker alone, whose failure would not say what to install
+            raise ModuleNotFoundError(name="av")
+        from gateway.video.sandbox import SandboxLimits, running_sandbox  # noqa: PLC0415
 
     async def sampled() -> SampledClip:
         async with running_sandbox(SandboxLimits(workers=1, wall_seconds=timeout_seconds)) as sandbox:
