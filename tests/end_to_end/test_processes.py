@@ -24,6 +24,8 @@ from vidtomusictags.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc.status import from_rpc_error
 
+GRPCURL = Path(sys.executable).parent / "grpcurl"
+
 
 @dataclass
 class Served:
@@ -161,3 +163,20 @@ async def test_a_second_signal_does_not_wait_for_anybody() -> None:
         assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
         service.process.send_signal(signal.SIGTERM)
         assert await service.ends() == -signal.SIGTERM
+
+
+async def test_grpcurl_watches_a_service_go() -> None:
+    async with served("gateway", decode_workers=1) as (service, _):
+        port = next(line["port"] for line in service.lines if line["event"] == "listening")
+        watching = await asyncio.create_subprocess_exec(
+            *(GRPCURL, "-plaintext", "-d", '{"service": "readiness"}'),
+            *(f"127.0.0.1:{port}", "grpc.health.v1.Health/Watch"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert watching.stdout is not None
+        async with asyncio.timeout(20):
+            assert b"SERVING" in await watching.stdout.readuntil(b"}")
+            service.process.send_signal(signal.SIGTERM)
+            assert b"NOT_SERVING" in await watching.stdout.readuntil(b"}")
+            assert await watching.wait() == 0
+        assert await service.ends() == 0
