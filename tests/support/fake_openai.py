@@ -64,6 +64,7 @@ class FakeOpenAI:
     def __init__(self, script: Sequence[Step]) -> None:
         self.script = list(script)
         self.exchanges: list[Exchange] = []
+        self.asked = asyncio.Event()
         self.url = ""
         self.running = 0
         self.most_at_once = 0
@@ -73,6 +74,7 @@ class FakeOpenAI:
             while exchange := await _read(reader, writer):
                 step = self.script[min(len(self.exchanges), len(self.script) - 1)]
                 self.exchanges.append(exchange)
+                self.asked.set()
                 self.running += 1
                 self.most_at_once = max(self.most_at_once, self.running)
                 try:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from classifier_service.engines.engine import Question
 from classifier_service.engines.instructor.answer_form import Draft
+from classifier_service.engines.instructor.fencing import as_data, as_line
 from classifier_service.engines.instructor.judging import Judged, Problem, judge
 from classifier_service.engines.instructor.prompting import Message
 from classifier_service.engines.instructor.provider import Request
@@ -95,8 +96,8 @@ def _again(request: Request, completion: Completion, problems: Sequence[Problem]
         wrong = [problem.told for problem in problems[:_MOST_TOLD]]
     else:
         wrong = [f"It is not the JSON object that was asked for: {completion.fault}."]
-    reason = "Your answer was not accepted:\n" + "\n".join(f"- {line}" for line in wrong)
-    said = completion.text[:_MOST_REPEATED_CHARACTERS].strip()
+    reason = "Your answer was not accepted:\n" + "\n".join(f"- {as_line(line)}" for line in wrong)
+    said = as_data(completion.text[:_MOST_REPEATED_CHARACTERS]).strip()  # it may repeat what a summary smuggled in
     first = [message for message in request.messages if message.role == "system"]
     first += [message for message in request.messages if message.role == "user"][:1]
     messages = [*first, *([Message("assistant", said)] if said else [])]

@@ -25,9 +25,15 @@ class Pace:
 
 
 class TokenBucket:
-    """Holds at most a minute's worth, and refills evenly. What is taken beyond that makes the next one wait."""
+    """Holds at most a minute's worth, and refills evenly. What is taken beyond that makes the next one wait.
 
-    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    least: what must be in it for something to be taken.
+    """
+
+    def __init__(
+        self, per_minute: int, *, least: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._least = least
         self._per_second = per_minute / 60.0
         self._most = float(per_minute)
         self._clock = clock
@@ -37,7 +43,7 @@ class TokenBucket:
     def seconds_until_free(self) -> float:
         """Until something may be taken."""
         self._refill()
-        return max(0.0, -self._level / self._per_second)
+        return max(0.0, (self._least - self._level) / self._per_second)
 
     def take(self, amount: float) -> None:
         """Takes it, into debt if need be: a request larger than the bucket must be possible."""
@@ -55,7 +61,7 @@ class Pacer:
 
     def __init__(self, pace: Pace, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots = asyncio.Semaphore(pace.concurrent)
-        self._requests = TokenBucket(pace.requests_per_minute, clock=clock) if pace.requests_per_minute else None
+        self._requests = TokenBucket(pace.requests_per_minute, least=1, clock=clock) if pace.requests_per_minute else None
         self._tokens = TokenBucket(pace.tokens_per_minute, clock=clock) if pace.tokens_per_minute else None
         self._clock = clock
         self._paused_until = 0.0
