@@ -84,11 +84,17 @@ def summary_message(summary: WindowSummary, card: ModelCard) -> pb.Summary:
             frame_count=summary.frame_count,
             seed=summary.seed,
         ),
-        usage=pb.TokenUsage(prompt_tokens=caption.prompt_tokens, completion_tokens=caption.completion_tokens),
+        usage=pb.TokenUsage(
+            prompt_tokens=caption.prompt_tokens,
+            completion_tokens=caption.completion_tokens,
+            reused_prompt_tokens=described.reused_tokens,
+        ),
         timings=pb.CaptionTimings(
             queue=to_duration(described.queue_seconds),
             generate=to_duration(described.generate_seconds),
             batch_size=described.batch_size,
+            prefill=to_duration(described.prefill_seconds) if described.decode_seconds else None,
+            decode=to_duration(described.decode_seconds) if described.decode_seconds else None,
         ),
     )
 
@@ -116,6 +122,9 @@ def model_message(card: ModelCard, prompts: PromptStock) -> pb.GetModelResponse:
             pb.PromptTemplate(name=t.prompt.name, version=t.prompt.version, description=t.description)
             for t in prompts.templates
         ],
+        max_concurrent_clips=card.max_batch_clips,
+        context_tokens=card.context_tokens,
+        tokens_per_frame=card.tokens_per_frame,
     )
 
 

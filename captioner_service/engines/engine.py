@@ -30,6 +30,9 @@ class ModelCard:
     max_batch_clips: int
     description: str
     """One paragraph for people: what it can tell and what it cannot."""
+    context_tokens: int = 0
+    """Most tokens of frames, prompt and text together; 0 for an engine without tokens."""
+    tokens_per_frame: float = 0.0
 
 
 class CaptionEngine(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 import torch
@@ -33,13 +34,14 @@ class TransformersEngine:
     def __init__(self, options: TransformersOptions) -> None:
         self._options = options
         self._strikes = 0
+        self.model: Any = None
 
     def load(self, on_progress: OnProgress) -> ModelCard:
         """See `SlotEngine`."""
         if self._options.threads:
             torch.set_num_threads(self._options.threads)
         loaded = load(self._options, on_progress)
-        self._model, self._processor = loaded.model, loaded.processor
+        self.model, self._processor = loaded.model, loaded.processor
         self._inputs = InputMaker(loaded.processor)
         self._sizes = sizing.measure(self._inputs, loaded.processor, loaded.model, self._options)
         self._prefiller = Prefiller(loaded.model, kept_clips=self._options.prefix_clips)
@@ -89,14 +91,16 @@ class TransformersEngine:
                 f"{sizes.context_tokens} tokens a request, {self._limit} requests at once. It describes what it sees "
                 "in its own words and can be wrong."
             ),
+            context_tokens=sizes.context_tokens,
+            tokens_per_frame=sizes.tokens_per_frame,
         )
 
     @property
     def device(self) -> str:
         """See `SlotEngine`."""
-        device = self._model.device
+        device = self.model.device
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-        return f"{name}, {self._model.dtype}, torch {torch.__version__}"
+        return f"{name}, {self.model.dtype}, torch {torch.__version__}"
 
     def canary(self) -> Sequence[int]:
         """See `SlotEngine`. Runs the clip alone, then in every slot at once, so that all sizes have been run."""
@@ -213,7 +217,7 @@ class TransformersEngine:
 
     def _make_room(self) -> None:
         self._prefiller.forget()
-        memory.give_back(self._model.device)
+        memory.give_back(self.model.device)
 
     def _fail_alone(self, generation: Generation) -> None:
         generation.ending = Ending.OUT_OF_MEMORY

@@ -1,4 +1,4 @@
-"""Clips whose prompt is a script for `ScriptedEngine`, and what that engine writes for them."""
+"""Clips whose prompt is a script for `ScriptedSlots`, and what that engine writes for them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ HERE = str(Path(__file__).parent)
 
 
 def scripted_worker(**options: Any) -> WorkerSpec:
-    """A worker that runs `ScriptedEngine`."""
-    return WorkerSpec("scripted_engine:make", options, {"PYTHONPATH": HERE})
+    """A worker that runs `ScriptedSlots`."""
+    return WorkerSpec("scripted_slots:make", options, {"PYTHONPATH": HERE})
 
 
 def clip_of(script: str = "words", *, tokens: int = 5, seed: int = 0, **options: Any) -> Clip:

@@ -503,19 +503,23 @@ class TokenUsage(_message.Message):
 
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
+    REUSED_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     """Prompt and frames."""
     completion_tokens: _builtins.int
     """The text."""
+    reused_prompt_tokens: _builtins.int
+    """Part of `prompt_tokens` that did not have to be read again, as an earlier question was about the same frames."""
     def __init__(
         self,
         *,
         prompt_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
+        reused_prompt_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reused_prompt_tokens", b"reused_prompt_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -530,6 +534,8 @@ class CaptionTimings(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     GENERATE_FIELD_NUMBER: _builtins.int
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    PREFILL_FIELD_NUMBER: _builtins.int
+    DECODE_FIELD_NUMBER: _builtins.int
     batch_size: _builtins.int
     """Clips that were described together."""
     @_builtins.property
@@ -540,16 +546,26 @@ class CaptionTimings(_message.Message):
     def generate(self) -> _duration_pb2.Duration:
         """The work itself; for a batch, that of the batch."""
 
+    @_builtins.property
+    def prefill(self) -> _duration_pb2.Duration:
+        """Part of `generate`: reading frames and prompt. Not set by engines that do not tell it apart."""
+
+    @_builtins.property
+    def decode(self) -> _duration_pb2.Duration:
+        """Part of `generate`: writing the text. Not set by engines that do not tell it apart."""
+
     def __init__(
         self,
         *,
         queue: _duration_pb2.Duration | None = ...,
         generate: _duration_pb2.Duration | None = ...,
         batch_size: _builtins.int = ...,
+        prefill: _duration_pb2.Duration | None = ...,
+        decode: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["generate", b"generate", "queue", b"queue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decode", b"decode", "generate", b"generate", "prefill", b"prefill", "queue", b"queue"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "generate", b"generate", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "decode", b"decode", "generate", b"generate", "prefill", b"prefill", "queue", b"queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -674,6 +690,9 @@ class GetModelResponse(_message.Message):
     MAX_FRAME_BYTES_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
     PROMPTS_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_CLIPS_FIELD_NUMBER: _builtins.int
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_FRAME_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Name of the engine."""
     model: _builtins.str
@@ -694,6 +713,12 @@ class GetModelResponse(_message.Message):
     """Most bytes of one frame."""
     max_new_tokens: _builtins.int
     """Most tokens of one summary."""
+    max_concurrent_clips: _builtins.int
+    """Clips that are described at once; further ones wait."""
+    context_tokens: _builtins.int
+    """Most tokens of frames, prompt and text together. 0 where an engine has none."""
+    tokens_per_frame: _builtins.float
+    """About how many tokens one frame of the wanted size is. 0 where an engine has none."""
     @_builtins.property
     def encodings(self) -> _containers.RepeatedScalarFieldContainer[_media_pb2.FrameEncoding.ValueType]:
         """Encodings that are read, the preferred one first."""
@@ -717,10 +742,13 @@ class GetModelResponse(_message.Message):
         max_frame_bytes: _builtins.int = ...,
         max_new_tokens: _builtins.int = ...,
         prompts: _abc.Iterable[Global___PromptTemplate] | None = ...,
+        max_concurrent_clips: _builtins.int = ...,
+        context_tokens: _builtins.int = ...,
+        tokens_per_frame: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_frames", b"default_frames", "description", b"description", "encodings", b"encodings", "engine", b"engine", "frame_short_side", b"frame_short_side", "max_frame_bytes", b"max_frame_bytes", "max_frames", b"max_frames", "max_new_tokens", b"max_new_tokens", "model", b"model", "prompts", b"prompts", "quantisation", b"quantisation", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "default_frames", b"default_frames", "description", b"description", "encodings", b"encodings", "engine", b"engine", "frame_short_side", b"frame_short_side", "max_concurrent_clips", b"max_concurrent_clips", "max_frame_bytes", b"max_frame_bytes", "max_frames", b"max_frames", "max_new_tokens", b"max_new_tokens", "model", b"model", "prompts", b"prompts", "quantisation", b"quantisation", "revision", b"revision", "tokens_per_frame", b"tokens_per_frame"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

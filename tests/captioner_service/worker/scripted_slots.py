@@ -20,7 +20,7 @@ from captioner_service.worker.generation import Ending, Generation
 from captioner_service.worker.slot_engine import DeviceLost, OnProgress, Unfit
 
 
-class ScriptedEngine:
+class ScriptedSlots:
     """A `SlotEngine`. options: slots, step_seconds, canary (tokens, or a file whose size is the token), refuse."""
 
     device = "none"
@@ -94,5 +94,5 @@ def _first_time(path: str) -> bool:
     return True
 
 
-def make(options: dict[str, Any]) -> ScriptedEngine:
-    return ScriptedEngine(options)
+def make(options: dict[str, Any]) -> ScriptedSlots:
+    return ScriptedSlots(options)
