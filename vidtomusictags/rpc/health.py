@@ -23,11 +23,17 @@ class Health(health_pb2_grpc.HealthServicer):
     def __init__(self) -> None:
         self._serving: dict[str, bool] = {}
         self._changed = asyncio.Event()
+        self._leaving = False
         self._closed = False
 
     def set(self, names: Iterable[str], *, serving: bool) -> None:
         """From now on these names serve, or do not; watchers hear of it."""
         self._serving.update(dict.fromkeys(names, serving))
+        self._wake()
+
+    def leave(self) -> None:
+        """From now on nothing serves, whatever is set later; watchers hear of it."""
+        self._leaving = True
         self._wake()
 
     def close(self) -> None:
@@ -54,8 +60,9 @@ class Health(health_pb2_grpc.HealthServicer):
     def _reply(self, name: str) -> pb.HealthCheckResponse:
         if name not in self._serving:
             return pb.HealthCheckResponse(status=pb.HealthCheckResponse.SERVICE_UNKNOWN)
-        serving = pb.HealthCheckResponse.SERVING if self._serving[name] else pb.HealthCheckResponse.NOT_SERVING
-        return pb.HealthCheckResponse(status=serving)
+        serving = self._serving[name] and not self._leaving
+        status = pb.HealthCheckResponse.SERVING if serving else pb.HealthCheckResponse.NOT_SERVING
+        return pb.HealthCheckResponse(status=status)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

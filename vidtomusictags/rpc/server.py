@@ -91,7 +91,7 @@ async def listening(settings: HostSettings, service: Service) -> AsyncIterator[H
     )
     layers = Layers([answering(full_name), within_deadline(settings.max_call_seconds), admission.layer])
     server = grpc.aio.server(interceptors=[layers], options=OPTIONS)
-    health, names = Health(), ("", LIVENESS, READINESS, full_name)
+    health = Health()
     health.set(("", LIVENESS), serving=True)
     health.set((READINESS, full_name), serving=False)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -103,10 +103,10 @@ async def listening(settings: HostSettings, service: Service) -> AsyncIterator[H
     log.info("listening", address=settings.listen, port=host.port, service_name=full_name)
     try:
         yield host
-        health.set(names, serving=False)
+        health.leave()
         await asyncio.sleep(settings.drain_announce_seconds)  # routers need this long to hear of it
     finally:
-        health.set(names, serving=False)
+        health.leave()
         admission.drain()
         log.info("draining", calls=admission.running)
         await admission.emptied(within_seconds=settings.drain_grace_seconds)

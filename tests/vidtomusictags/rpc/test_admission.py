@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from log_lines import LogLines
 from scripted_server import Hosted, failure_of, hosting
+from stubs import health_stub
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.rpc.admission import with_jitter
@@ -57,7 +58,7 @@ def test_jitter_halves_at_least_and_adds_half_at_most() -> None:
 
 
 async def test_a_full_server_still_answers_health_and_what_costs_nothing(full: Hosted) -> None:
-    health = health_pb2_grpc.HealthStub(full.channel)
+    health = health_stub(full.channel)
     reply = await health.Check(health_pb2.HealthCheckRequest(service="readiness"))
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
     assert (await full.stub.GetModel(pb.GetModelRequest())).model == "scripted"
@@ -72,7 +73,7 @@ async def test_a_server_that_loads_refuses_all_but_health() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await hosted.stub.GetModel(pb.GetModelRequest())
         assert failure_of(caught.value).reason == "MODEL_LOADING"
-        health = health_pb2_grpc.HealthStub(hosted.channel)
+        health = health_stub(hosted.channel)
         alive = await health.Check(health_pb2.HealthCheckRequest(service="liveness"))
         ready = await health.Check(health_pb2.HealthCheckRequest(service="readiness"))
         assert alive.status == health_pb2.HealthCheckResponse.SERVING

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from log_lines import LogLines
 from scripted_server import NAME, Hosted, failure_of, hosting
+from stubs import health_stub, reflection_stub
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 
@@ -25,13 +26,13 @@ class Watching:
     """A Watch call, read step by step."""
 
     def __init__(self, channel: grpc.aio.Channel, name: str) -> None:
-        self._call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=name))
+        self._call = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=name))
 
-    async def next(self) -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
+    async def next(self) -> int:
         async with asyncio.timeout(5):
             reply = await self._call.read()
         assert isinstance(reply, health_pb2.HealthCheckResponse)
-        return reply.status
+        return int(reply.status)
 
     def cancel(self) -> None:
         self._call.cancel()
@@ -49,11 +50,11 @@ async def channel_of_its_own() -> AsyncIterator[list[grpc.aio.Channel]]:
 class TestHealth:
     @pytest.mark.parametrize("name", NAMES)
     async def test_every_name_says_serving_once_the_server_is_ready(self, name: str, hosted: Hosted) -> None:
-        health = health_pb2_grpc.HealthStub(hosted.channel)
+        health = health_stub(hosted.channel)
         assert (await health.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING
 
     async def test_a_name_that_is_not_served_is_not_found(self, hosted: Hosted) -> None:
-        health = health_pb2_grpc.HealthStub(hosted.channel)
+        health = health_stub(hosted.channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await health.Check(health_pb2.HealthCheckRequest(service="nobody"))
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -93,7 +94,7 @@ class TestReflection:
 
 
 async def services_of(hosted: Hosted) -> set[str]:
-    stub = reflection_pb2_grpc.ServerReflectionStub(hosted.channel)
+    stub = reflection_stub(hosted.channel)
     asked = reflection_pb2.ServerReflectionRequest(list_services="")
     async for reply in stub.ServerReflectionInfo(iter([asked])):
         return {service.name for service in reply.list_services_response.service}
@@ -157,6 +158,24 @@ class TestDrain:
         await running
         await serving
         assert logs.of("answered", code="OK")
+
+    async def test_a_model_that_comes_back_meanwhile_does_not_call_the_drain_off(
+        self, channel_of_its_own: list[grpc.aio.Channel], logs: LogLines
+    ) -> None:
+        async with hosting(drain_announce_seconds=0.1) as hosted:
+            channel = grpc.aio.insecure_channel(hosted.address)
+            channel_of_its_own.append(channel)
+            watching = Watching(channel, NAME)
+            assert await watching.next() == SERVING
+
+            async def come_back_late() -> tuple[int, int]:
+                told = await watching.next()
+                await hosted.host.announce_ready()
+                health = health_stub(channel)
+                return told, (await health.Check(health_pb2.HealthCheckRequest(service=NAME))).status
+
+            returning = asyncio.create_task(come_back_late())
+        assert await returning == (NOT_SERVING, NOT_SERVING)
 
     async def test_a_watcher_does_not_hold_the_end_up(
         self, channel_of_its_own: list[grpc.aio.Channel], logs: LogLines
