@@ -16,7 +16,8 @@ from typing import Any
 import grpc
 import pytest
 from fake_upstreams import FakeCaptioner, FakeClassifier, serving_captioner, serving_classifier
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
+from stubs import health_stub
 from tagging_calls import Outcome, hear
 
 from vidtomusictags.captioner.v1 import captioner_pb2, captioner_pb2_grpc
@@ -76,8 +77,8 @@ async def served(name: str, **settings: object) -> AsyncIterator[tuple[Served, g
 
 async def test_a_captioner_that_is_told_to_stop_finishes_its_stream_and_turns_others_away() -> None:
     async with served("captioner") as (service, channel):
-        stub = captioner_pb2_grpc.CaptionerServiceStub(channel)
-        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="readiness"))
+        stub: Any = captioner_pb2_grpc.CaptionerServiceStub(channel)
+        watching = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service="readiness"))
         assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
         size = media_pb2.FrameSize(width=64, height=48)
         config = captioner_pb2.CaptionConfig(
@@ -126,7 +127,8 @@ async def test_a_gateway_that_is_told_to_stop_finishes_its_upload_and_leaves_not
             decode_workers=1,
         ) as (service, channel),
     ):
-        stub, outcome = gateway_pb2_grpc.TaggingServiceStub(channel), Outcome()
+        outcome = Outcome()
+        stub: Any = gateway_pb2_grpc.TaggingServiceStub(channel)
         running = stub.TagUpload(timeout=60)
         await running.write(gateway_pb2.TagUploadRequest(config=gateway_pb2.UploadConfig(request_id="running")))
         assert (await running.read()).event.HasField("accepted")
@@ -157,7 +159,7 @@ async def test_an_idle_service_stops_at_once(how: signal.Signals) -> None:
 
 async def test_a_second_signal_does_not_wait_for_anybody() -> None:
     async with served("gateway", decode_workers=1, drain_announce_seconds=60) as (service, channel):
-        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="readiness"))
+        watching = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service="readiness"))
         await watching.read()
         service.process.send_signal(signal.SIGTERM)
         assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING

@@ -56,7 +56,7 @@ def test_a_spool_is_never_seen_without_its_lock(tmp_path: Path, monkeypatch: pyt
     """Another gateway that starts at the very moment must not take a new spool for an abandoned one."""
     import fcntl
 
-    seen = []
+    seen: list[str] = []
     flock = fcntl.flock
 
     def at_the_worst_moment(file: object, operation: int) -> None:

@@ -85,16 +85,15 @@ async def test_an_upstream_that_drains_is_one_that_cannot_be_reached(gateway: An
 @pytest.mark.parametrize("down", ["captioner", "classifier"])
 async def test_an_upstream_that_is_down_is_unavailable_and_unnamed(down: str, tmp_path: Path, film: Path) -> None:
     async with AsyncExitStack() as stack:
-        targets = {"captioner": "127.0.0.1:1", "classifier": "127.0.0.1:1"}
+        targets: dict[str, Any] = {"captioner": "127.0.0.1:1", "classifier": "127.0.0.1:1"}
         if down == "classifier":
             port = await stack.enter_async_context(serving_captioner(FakeCaptioner()))
             targets["captioner"] = f"127.0.0.1:{port}"
         else:
             port = await stack.enter_async_context(serving_classifier(FakeClassifier()))
             targets["classifier"] = f"127.0.0.1:{port}"
-        settings = GatewaySettings(
-            listen="127.0.0.1:0", drain_announce_seconds=0, roots=(film.parent,), decode_workers=1, **targets
-        )
+        hosted: dict[str, Any] = {"listen": "127.0.0.1:0", "drain_announce_seconds": 0, "decode_workers": 1}
+        settings = GatewaySettings(**hosted, roots=(film.parent,), **targets)
         port = await stack.enter_async_context(running(settings))
         channel = await stack.enter_async_context(stream_channel(f"127.0.0.1:{port}", TAGGING))
         stub = gateway_pb2_grpc.TaggingServiceStub(channel)

@@ -52,6 +52,9 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self.configs: list[captioner_pb2.CaptionConfig] = []
         self.frames: list[media_pb2.Frame] = []
 
+    async def CaptionClip(self, request: Any, context: Any) -> Any:
+        raise AssertionError("a gateway streams")
+
     async def GetModel(self, request: Any, context: Any) -> captioner_pb2.GetModelResponse:
         await self.on_model()
         return captioner_pb2.GetModelResponse(
@@ -76,7 +79,7 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self.configs.append(config)
         await self.on_config()
         yield captioner_pb2.CaptionResponse(sequence=1, accepted=captioner_pb2.CaptionAccepted(model="fake"))
-        frames = []
+        frames: list[media_pb2.Frame] = []
         async for message in requests.input(idle_seconds=5):
             frames += message.frames.frames
         self.frames = frames
@@ -105,6 +108,12 @@ class FakeClassifier(classifier_pb2_grpc.ClassifierServiceServicer):
         self.on_summary: Script = nothing
         self.checked = 0
         self.summaries: list[str] = []
+
+    async def ListTaxonomies(self, request: Any, context: Any) -> Any:
+        raise AssertionError("a gateway classifies")
+
+    async def GetTaxonomy(self, request: Any, context: Any) -> Any:
+        raise AssertionError("a gateway classifies")
 
     async def Classify(self, request: classifier_pb2.ClassifyRequest, context: Any) -> classifier_pb2.ClassifyResponse:
         take_request_id(request.request_id)

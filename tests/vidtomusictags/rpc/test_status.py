@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import grpc
 import pytest
 from google.protobuf.message import Message
@@ -17,11 +19,12 @@ from vidtomusictags.rpc.failures import (
 )
 from vidtomusictags.rpc.status import RemoteFailure, from_status, pushback, to_status
 
-KINDS = [Failure, *(kind for kind in Failure.__subclasses__() if kind is not RemoteFailure)]
+KINDS: list[type[Failure]] = [Failure, *(kind for kind in Failure.__subclasses__() if kind is not RemoteFailure)]
+MessageT = TypeVar("MessageT", bound=Message)
 by_name = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 
-def details(status: status_pb2.Status, kind: type[Message]) -> list[Message]:
+def details(status: status_pb2.Status, kind: type[MessageT]) -> list[MessageT]:
     found = []
     for detail in status.details:
         message = kind()
