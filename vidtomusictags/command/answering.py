@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidtomusictags.command.endings import Mistake
 from vidtomusictags.command.extras import needing
@@ -73,7 +73,7 @@ def asking_engine(name: str, limits: Limits) -> Iterator[Ask]:
 
     wanted = Wanted(limits.include, limits.exclude, limits.max_tags or DEFAULT_MAX_TAGS, limits.min_confidence)
     with asyncio.Runner() as runner:
-        engine = _opened(name)
+        engine = _opened(name, settings)
         try:
             classifier = Classifier(engine)
 
@@ -86,11 +86,14 @@ def asking_engine(name: str, limits: Limits) -> Iterator[Ask]:
             runner.run(engine.close())
 
 
-def _opened(name: str) -> ClassificationEngine:
+def _opened(name: str, settings: Any) -> ClassificationEngine:
     from classifier_service.engines import open_engine  # noqa: PLC0415
 
-    with needing("embedded-classifier" if name == "embedded" else "classifier"):
+    with needing(_EXTRAS.get(name, "classifier")):
         try:
-            return open_engine(name)
+            return open_engine(settings.chosen_engine if name == "auto" else name, settings.engine_options())
         except ValueError as error:
             raise Mistake(str(error)) from error
+
+
+_EXTRAS = {"embedded": "embedded-classifier", "instructor": "classifier-instructor"}

@@ -20,3 +20,7 @@ def needing(extra: str) -> Iterator[None]:
         if name in _OURS:
             raise
         raise Mistake(f"this needs {name}, which is not installed: pip install 'vidtomusictags[{extra}]'") from error
+    except ImportError as error:  # an engine that is chosen by name says itself which extra it needs
+        if not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        raise Mistake(str(error)) from error

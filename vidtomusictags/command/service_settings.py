@@ -58,7 +58,7 @@ def settings_table(name: ServiceName) -> Table:
     table.add_column()
     for setting, field in settings_class.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        stated = "none" if default in (None, ()) else str(default)
+        stated = "none" if default in (None, (), {}) else str(default)
         about = Text(field.description or "").append(f" [{stated}]", style="dim")
         table.add_row(f"{prefix}{setting.upper()}", about)
     return table

@@ -41,7 +41,7 @@ def up(
                 print_line(addresses)
             else:
                 for name, address in addresses.items():
-                    print(f"{name:<11}{address}", flush=True)
+                    print(f"{name:<12}{address}", flush=True)
                 print("ready; Ctrl-C stops all three", flush=True)
             raise Loading(f"The {fleet.wait_for_an_end()} ended; what it said is above.")
     except _Stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ Vidtags = Callable[..., Ran]
 @pytest.fixture
 def vidtags(fakes: str, monkeypatch: pytest.MonkeyPatch) -> Vidtags:
     """Runs `vidtags` with these arguments, 80 columns and no terminal; every service is a fake."""
+    for name in os.environ:
+        if name.startswith(("VIDTAGS_", "CAPTIONER_", "CLASSIFIER_", "GATEWAY_")):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("GATEWAY", "CAPTIONER", "CLASSIFIER"):
         monkeypatch.setenv(f"VIDTAGS_{name}", fakes)

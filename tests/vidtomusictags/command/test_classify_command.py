@@ -110,3 +110,9 @@ def test_an_unknown_taxonomy_is_told_with_those_that_exist(vidtags: Any) -> None
     ran = vidtags("classify", "--summary", "A dog.", "--engine", "embedded", "--taxonomy", "music-mods")
     assert ran.code == 2
     assert "music-moods" in ran.stderr
+
+
+def test_an_engine_without_its_key_says_so(vidtags: Any) -> None:
+    ran = vidtags("classify", "--summary", "A dog.", "--engine", "instructor")
+    assert ran.code == 2
+    assert "key" in ran.stderr and ran.stderr.count("\n") == 1

@@ -34,7 +34,10 @@ def run(
 
 @contextmanager
 def started(*arguments: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, **settings) as process:
+    environment = {**os.environ, "GATEWAY_LISTEN": "127.0.0.1:0", "GATEWAY_DRAIN_ANNOUNCE_SECONDS": "0"}
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=environment, **settings
+    ) as process:
         try:
             yield process
         finally:
@@ -127,12 +130,15 @@ def test_up_ends_in_order_when_it_is_told_to() -> None:
     assert stopped == ["gateway", "classifier", "captioner"]
 
 
-def test_no_service_outlives_an_up_that_was_killed() -> None:
-    with started("up", "--free-ports", stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
-        assert any("ready" in line for line in process.stdout)
-        process.kill()
-        process.stderr.read()  # ends when the last of the three has closed it
+def test_a_service_ends_with_the_process_that_started_it() -> None:
+    reads, writes = os.pipe()
+    with started("serve", "gateway", "--ready-fd", str(writes), stdin=subprocess.PIPE, pass_fds=[writes]) as process:
+        os.close(writes)
+        with os.fdopen(reads) as ready:
+            assert int(ready.readline()) > 0
+        assert process.stdin is not None
+        process.stdin.close()  # as the kernel does when a parent is gone
+        assert process.wait(SECONDS) == 0
 
 
 def test_try_starts_tags_and_stops(film: Path) -> None:
@@ -164,9 +170,9 @@ def test_a_setting_that_is_no_json_is_named() -> None:
 
 
 def test_a_service_refuses_an_address_beyond_loopback() -> None:
-    ran = run("serve", "classifier", environment={"CLASSIFIER_LISTEN": "0.0.0.0:0"})
+    ran = run("serve", "captioner", environment={"CAPTIONER_LISTEN": "0.0.0.0:0"})
     assert ran.returncode == 2
-    assert ran.stderr.splitlines()[-1].startswith("vidtags: the classifier does not start: refusing to listen")
+    assert ran.stderr.splitlines()[-1].startswith("vidtags: the captioner does not start: refusing to listen")
 
 
 def test_a_service_that_is_not_there_is_unhealthy(vidtags: Any, nobody: str) -> None:
