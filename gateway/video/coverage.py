@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from gateway.video.frame_table import FrameTable
+from gateway.video.frame_table import FrameTable, Span
 from gateway.video.manifest import Coverage
-from gateway.video.samplers import Span
 
 
-def measure_coverage(
-    table: FrameTable, span: Span, indices: Sequence[int], requested: int, time_base: Fraction
-) -> Coverage:
+def measure_coverage(table: FrameTable, span: Span, indices: Sequence[int], requested: int) -> Coverage:
     """Coverage of `span` by the frames at `indices` (ascending, at least one); `Coverage` defines its fields."""
+    time_base = table.time_base
     reach = (span.end - span.start) / (2 * requested)
     covered = Fraction(0)
     reached = span.start

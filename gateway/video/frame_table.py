@@ -19,6 +19,31 @@ class TableKind(Enum):
 
 
 @dataclass(frozen=True)
+class Span:
+    """A stretch of presentation time in units of the time base: start <= pts < end, within the presented duration."""
+
+    start: Fraction
+    end: Fraction
+
+    def middle(self, number: int, count: int) -> Fraction:
+        """The middle of the part with that number, from 0, of `count` equal parts."""
+        return self.start + (self.end - self.start) * (2 * number + 1) / (2 * count)
+
+
+@dataclass(frozen=True)
+class PacketTrace:
+    """What the packets of a stream tell without being decoded, in decode order.
+
+    pts, size in bytes, is it a keyframe, and is it a picture that no other refers to.
+    """
+
+    pts: Sequence[int]
+    sizes: Sequence[int]
+    keys: Sequence[bool]
+    droppable: Sequence[bool]
+
+
+@dataclass(frozen=True)
 class FrameTable:
     """The presented frames of one stream, in units of its time base.
 
@@ -28,10 +53,12 @@ class FrameTable:
     key_dts: decode timestamps of the same keyframes; empty unless key_pts are predictions that landing must confirm.
     decode_position: place of each packet in decode order by its pts; empty in a table from the index.
     timestamps_estimated: the stream has none that can be used, and a constant rate was assumed for `pts`.
+    trace: what was noted of the packets where that was asked for.
     stated_pts: the timestamps that such a stream has all the same, by index; None where a frame has none.
     """
 
     kind: TableKind
+    time_base: Fraction
     pts: Sequence[int]
     end: int
     end_estimated: bool = False
@@ -40,6 +67,7 @@ class FrameTable:
     key_dts: Sequence[int] = ()
     decode_position: Mapping[int, int] = field(default_factory=dict)
     stated_pts: Sequence[int | None] = ()
+    trace: PacketTrace | None = None
 
     @property
     def start(self) -> int:
@@ -53,6 +81,22 @@ class FrameTable:
     def first_at_or_after(self, time: Fraction) -> int:
         """Index of the first frame that begins at or after that pts; the number of frames where there is none."""
         return bisect.bisect_left(self.pts, math.ceil(time))
+
+    def frames_of(self, span: Span) -> range:
+        """Indices of the frames that begin in the span; where none does, the one on display at its start."""
+        first, after = self.first_at_or_after(span.start), self.first_at_or_after(span.end)
+        if first < after:
+            return range(first, after)
+        shown = self.shown_at(span.start)
+        return range(shown, shown + 1)
+
+    def key_nearest(self, target: Fraction, start: Fraction, end: Fraction) -> int | None:
+        """Index of the presented keyframe with start <= pts < end that is nearest to target, if there is one."""
+        first = bisect.bisect_left(self.key_pts, math.ceil(start))
+        after = bisect.bisect_left(self.key_pts, math.ceil(end))
+        presented = [pts for pts in self.key_pts[first:after] if self.pts[self.index_of(pts)] == pts]
+        nearest = min(presented, key=lambda pts: abs(pts - target), default=None)
+        return None if nearest is None else self.index_of(nearest)
 
     def index_of(self, pts: int) -> int:
         """Index of the frame that begins at pts, or of the nearest one before it."""

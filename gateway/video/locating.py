@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from gateway.video.frame_table import FrameTable, TableKind
+from gateway.video.droppable import droppable_test
+from gateway.video.frame_table import FrameTable, PacketTrace, TableKind
 from gateway.video.limits import SandboxLimits
 from gateway.video.opening import OpenVideo
 from vidtomusictags.rpc import failures
@@ -20,16 +24,19 @@ _CANVAS_CODECS = frozenset({"gif", "apng", "webp", "png"})
 _UNKNOWN_RATE = 25
 
 
-def locate_frames(video: OpenVideo, limits: SandboxLimits, *, cheapest: TableKind) -> FrameTable:
+def locate_frames(
+    video: OpenVideo, limits: SandboxLimits, *, cheapest: TableKind, with_trace: bool = False
+) -> FrameTable:
     """The table of the stream by the cheapest way that works, `cheapest` or a later one.
 
+    with_trace: note what the packets tell, where they can be read.
     Raises VideoUnreadable where nothing can be decoded, VideoTooLarge where there are too many frames.
     """
     table = None
-    if cheapest is TableKind.INDEX:
+    if cheapest is TableKind.INDEX and not with_trace:
         table = table_from_index(video)
     if table is None and cheapest is not TableKind.DECODING:
-        table = table_from_packets(video, limits)
+        table = table_from_packets(video, limits, with_trace=with_trace)
     return table or table_from_decoding(video, limits)
 
 
@@ -57,6 +64,7 @@ def table_from_index(video: OpenVideo) -> FrameTable | None:
     end = first.pts + step * len(entries)
     return FrameTable(
         kind=TableKind.INDEX,
+        time_base=video.time_base,
         pts=range(first.pts, end, step),
         end=end,
         key_pts=[first.pts + step * position for position in keys],
@@ -64,7 +72,7 @@ def table_from_index(video: OpenVideo) -> FrameTable | None:
     )
 
 
-def table_from_packets(video: OpenVideo, limits: SandboxLimits) -> FrameTable | None:
+def table_from_packets(video: OpenVideo, limits: SandboxLimits, *, with_trace: bool = False) -> FrameTable | None:
     """The table from one pass over the packets, decoding none; None where their timestamps do not tell.
 
     A sequential decode shows exactly the packets that are not marked as discarded (by an edit list), come at or after
@@ -73,6 +81,8 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits) -> FrameTable | 
     if video.codec in _CANVAS_CODECS:
         return None
     video.rewind()
+    is_droppable = droppable_test(video)
+    trace: list[tuple[int, int, bool, bool]] = []
     stamps: list[int] = []
     keys: list[int] = []
     shown: list[int] = []
@@ -87,6 +97,8 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits) -> FrameTable | 
             shown.append(packet.pts)
             durations[packet.pts] = packet.duration or 0
         stamps.append(packet.pts)
+        if with_trace:
+            trace.append((packet.pts, packet.size, packet.is_keyframe, is_droppable(packet)))
         broken_off = packet.pts if packet.is_corrupt else None
         if len(stamps) > limits.max_frames:
             raise failures.VideoTooLarge(f"The video has more than {limits.max_frames} frames; send a shorter clip.")
@@ -101,12 +113,39 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits) -> FrameTable | 
         last_duration, estimated = _usual_step(shown, video), True
     return FrameTable(
         kind=TableKind.PACKETS,
+        time_base=video.time_base,
         pts=shown,
         end=shown[-1] + last_duration,
         end_estimated=estimated,
         key_pts=keys,
         decode_position=positions,
+        trace=PacketTrace(*zip(*trace, strict=True)) if trace else None,
     )
+
+
+def with_confirmed_keys(video: OpenVideo, table: FrameTable, near: Iterable[Fraction]) -> FrameTable:
+    """The table with the true display times of the keyframes around the given times.
+
+    Tables from the index predict them, and an open GOP displays its keyframe later than predicted. Reading two
+    keyframe packets for each time, without decoding, is far cheaper than decoding a GOP to reach a frame that was
+    taken for a keyframe (HEVC 1080p, 60 s, 8 targets: 739 against 4809 ms).
+    """
+    if not table.key_dts:
+        return table
+    confirmed = list(table.key_pts)
+    after = (table.key_before(math.floor(time)) + 1 for time in near)
+    for key in sorted({key for after_key in after for key in (after_key - 1, after_key) if 0 < key < len(confirmed)}):
+        if not video.seek(table.key_pts[key]):
+            break
+        for packet in video.packets():
+            if packet.dts is None or packet.dts > table.key_dts[key]:
+                break
+            if packet.dts == table.key_dts[key]:
+                confirmed[key] = table.key_pts[key] if packet.pts is None else packet.pts
+                break
+    if any(b <= a for a, b in pairwise(confirmed)):
+        return table
+    return replace(table, key_pts=confirmed)
 
 
 def table_from_decoding(video: OpenVideo, limits: SandboxLimits) -> FrameTable:
@@ -124,12 +163,13 @@ def table_from_decoding(video: OpenVideo, limits: SandboxLimits) -> FrameTable:
     known = [pts for pts in stamps if pts is not None]
     if len(known) == len(stamps) and all(b > a for a, b in pairwise(known)):
         end = known[-1] + (last_duration or _usual_step(known, video))
-        return FrameTable(TableKind.DECODING, known, end, end_estimated=last_duration <= 0)
+        return FrameTable(TableKind.DECODING, video.time_base, known, end, end_estimated=last_duration <= 0)
     step = _usual_step([], video)
     start = known[0] if known else 0
     end = start + step * len(stamps)
     return FrameTable(
         TableKind.DECODING,
+        video.time_base,
         range(start, end, step),
         end,
         end_estimated=True,

@@ -111,6 +111,11 @@ class Painter:
         )
         return orientation.apply(np.asarray(picture.to_ndarray(), dtype=np.uint8))
 
+    def thumbnail(self, frame: VideoFrame) -> NDArray[np.float32]:
+        """The frame squeezed to float32 (18, 32, 3), for comparing frames."""
+        small = self._reformatter.reformat(frame, 32, 18, "rgb24", interpolation=Interpolation.AREA, threads=1)
+        return np.asarray(small.to_ndarray(), dtype=np.float32)
+
 
 def encoded(picture: NDArray[np.uint8], encoding: Encoding, jpeg_quality: int) -> bytes | memoryview:
     """The picture in the form in which it leaves the worker; for RGB24 its rows, without a copy where possible."""

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import av
+import numpy as np
 from av import VideoFrame
 from av.packet import Packet
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from gateway.video.droppable import droppable_test
 from gateway.video.frame_table import FrameTable, TableKind
 from gateway.video.opening import OpenVideo
+from gateway.video.pictures import Painter
 
 Deliver = Callable[[int, VideoFrame], None]
 
@@ -56,6 +59,8 @@ class FrameReader:
         Raises TableMistaken where an undamaged stream does not hold what the table says.
         """
         pending = sorted(set(indices))
+        if not pending:
+            return
         if self._table.kind is TableKind.DECODING:
             self._read_sequentially(pending, deliver)
             return
@@ -65,6 +70,18 @@ class FrameReader:
             group = [i for i in pending if key + 1 == len(keys) or self._table.pts[i] < keys[key + 1]]
             self._read_group(key, group, deliver)
             pending = pending[len(group) :]
+
+    def glance(self, indices: Iterable[int]) -> dict[int, NDArray[np.float32]]:
+        """Thumbnails of the frames at `indices`, float32 (18, 32, 3), 0 to 255; raises as `read` does."""
+        painter = Painter()
+        thumbnails: dict[int, NDArray[np.float32]] = {}
+
+        def paint(index: int, frame: VideoFrame) -> None:
+            thumbnails[index] = painter.thumbnail(frame)
+
+        self.read(indices, paint)
+        self.substitutes.clear()
+        return thumbnails
 
     def _read_group(self, key: int, indices: list[int], deliver: Deliver) -> None:
         damaged_before = self._video.damaged_packets

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gateway.video.frame_table import FrameTable
+from gateway.video.frame_table import FrameTable, Span
+from gateway.video.shots import Glance, find_shots, share_out
 from vidtomusictags.rpc import failures
 
 
@@ -23,42 +24,37 @@ class Pick:
 
 
 @dataclass(frozen=True)
-class Span:
-    """A stretch of presentation time in units of the time base: start <= pts < end, within the presented duration."""
+class Sampler:
+    """A way of choosing frames.
 
-    start: Fraction
-    end: Fraction
+    choose: picks at most `count` frames of the span, distinct and in time order; may glance at frames to decide.
+    aims_at_keyframes: the table must hold the true display times of the keyframes, not predictions.
+    reads_packets: the table must hold a trace of all packets.
+    """
 
-    def frames(self, table: FrameTable) -> range:
-        """Indices of the frames that begin in the span; where none does, the one on display at its start."""
-        first = table.first_at_or_after(self.start)
-        after = table.first_at_or_after(self.end)
-        if first < after:
-            return range(first, after)
-        shown = table.shown_at(self.start)
-        return range(shown, shown + 1)
+    description: str
+    choose: Callable[[FrameTable, Span, int, Glance], list[Pick]]
+    aims_at_keyframes: bool = False
+    reads_packets: bool = False
 
 
-Sampler = Callable[[FrameTable, Span, int], list[Pick]]
-
-
-def uniform(table: FrameTable, span: Span, count: int) -> list[Pick]:
+def uniform(table: FrameTable, span: Span, count: int, glance: Glance) -> list[Pick]:
     """The frames on display at the middles of `count` equal spans of time; each frame once."""
     picks: dict[int, Pick] = {}
     for number in range(count):
-        target = span.start + (span.end - span.start) * (2 * number + 1) / (2 * count)
+        target = span.middle(number, count)
         index = table.shown_at(target)
         picks.setdefault(index, Pick(index, target, f"middle of span {number + 1} of {count}"))
     return list(picks.values())
 
 
-def notebook(table: FrameTable, span: Span, count: int) -> list[Pick]:
+def notebook(table: FrameTable, span: Span, count: int, glance: Glance) -> list[Pick]:
     """Every (total / count)-th frame from the first on, as `numpy.arange(0, total, total / count)` counts them.
 
     The formula is that of the prototype, float steps and rounding included; what it repeats or what lies past the last
     frame is taken once or not at all, as the prototype's reading loop did.
     """
-    frames = span.frames(table)
+    frames = table.frames_of(span)
     total = len(frames)
     wanted = np.unique(np.arange(0, total, total / count).astype(int)).tolist()
     return [
@@ -70,7 +66,49 @@ def notebook(table: FrameTable, span: Span, count: int) -> list[Pick]:
     ]
 
 
-SAMPLERS: Mapping[str, Sampler] = MappingProxyType({"uniform": uniform, "notebook": notebook})
+def snap(table: FrameTable, span: Span, count: int, glance: Glance) -> list[Pick]:
+    """A keyframe within each of `count` equal spans where there is one, the nearest to its middle; else the middle.
+
+    A keyframe within half a span of the middle is the same as one within the span, so that no keyframe serves twice.
+    The frames are distinct as long as the span has as many.
+    """
+    frames = table.frames_of(span)
+    count = min(count, len(frames))
+    picks: list[Pick] = []
+    for number in range(count):
+        target = span.middle(number, count)
+        half = (span.end - span.start) / (2 * count)
+        key = table.key_nearest(target, target - half, target + half)
+        wanted = table.shown_at(target) if key is None else key
+        # Where frames are long, two spans may fall into one; take neighbours rather than the same frame twice.
+        index = min(max(wanted, picks[-1].index + 1 if picks else frames.start), frames.stop - (count - number))
+        away = float((table.pts[index] - target) * table.time_base)
+        what = "keyframe" if key == index else "no keyframe near, exact frame"
+        picks.append(Pick(index, target, f"{what}, {away:+.3f} s from the middle of span {number + 1} of {count}"))
+    return picks
+
+
+def shots(table: FrameTable, span: Span, count: int, glance: Glance) -> list[Pick]:
+    """Frames from as many shots as possible, the longest first; more than one of a shot only when all have one."""
+    frames = table.frames_of(span)
+    found = find_shots(table, frames, count, glance)
+    picks = []
+    for number, (shot, share) in enumerate(zip(found, share_out(found, count), strict=True)):
+        for part in range(share):
+            index = shot.first + (2 * part + 1) * shot.length // (2 * share)
+            which = f", part {part + 1} of {share}" if share > 1 else ""
+            picks.append(Pick(index, Fraction(table.pts[index]), f"shot {number + 1} of {len(found)}{which}"))
+    return picks
+
+
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
+    {
+        "uniform": Sampler("the middles of equal spans of time", uniform),
+        "notebook": Sampler("every n-th frame from the first on, as the prototype counted", notebook),
+        "snap": Sampler("a keyframe near the middle of each span, for speed", snap, aims_at_keyframes=True),
+        "shots": Sampler("as many different shots as possible, the longest first", shots, reads_packets=True),
+    }
+)
 
 
 def sampler_named(name: str) -> Sampler:

@@ -9,14 +9,14 @@ from gateway.video.collecting import PictureCollector, Progress, Sink
 from gateway.video.coverage import measure_coverage
 from gateway.video.facts import describe
 from gateway.video.findings import Findings
-from gateway.video.frame_table import FrameTable, TableKind
+from gateway.video.frame_table import FrameTable, Span, TableKind
 from gateway.video.limits import SandboxLimits
-from gateway.video.locating import locate_frames
+from gateway.video.locating import locate_frames, with_confirmed_keys
 from gateway.video.manifest import DecodingEffort, Manifest, SampledFrame
 from gateway.video.opening import OpenVideo, Source
 from gateway.video.plan import SamplingPlan
 from gateway.video.reading import FrameReader, TableMistaken, Tally
-from gateway.video.samplers import Pick, Span, sampler_named
+from gateway.video.samplers import Pick, sampler_named
 from vidtomusictags.rpc import failures
 
 
@@ -33,21 +33,24 @@ def sample_video(source: Source, plan: SamplingPlan, limits: SandboxLimits, sink
     """Sample the video by the plan. Raises InvalidRequest, UnknownSampler, VideoUnreadable, VideoHasNoPicture or
     VideoTooLarge; MemoryError where the process may not take what the video needs."""
     plan.check()
-    choose = sampler_named(plan.sampler)
+    sampler = sampler_named(plan.sampler)
     with OpenVideo(source, limits) as video:
         findings = Findings()
         findings.look_at_container(video)
         tally = Tally()
         cheapest, mistaken = TableKind.INDEX, None
         while True:
-            table = locate_frames(video, limits, cheapest=cheapest)
-            span = _span(plan, table, video.time_base, limits, findings)
-            picks = choose(table, span, plan.frames)
-            sink.clear()
-            pictures = PictureCollector(video, plan, limits, sink, progress)
-            pictures.expect(len(picks))
+            table = locate_frames(video, limits, cheapest=cheapest, with_trace=sampler.reads_packets)
+            span = _span(plan, table, limits, findings)
+            if sampler.aims_at_keyframes:
+                targets = [span.middle(number, plan.frames) for number in range(plan.frames)]
+                table = with_confirmed_keys(video, table, targets)
             reader = FrameReader(video, table, tally)
             try:
+                picks = sampler.choose(table, span, plan.frames, reader.glance)
+                sink.clear()
+                pictures = PictureCollector(video, plan, limits, sink, progress)
+                pictures.expect(len(picks))
                 reader.read([pick.index for pick in picks], pictures.deliver)
                 break
             except TableMistaken:
@@ -57,6 +60,8 @@ def sample_video(source: Source, plan: SamplingPlan, limits: SandboxLimits, sink
             raise failures.VideoUnreadable("No frame of the video can be decoded; send an intact file.")
         findings.extend(pictures.findings)
         findings.look_at_table(video, table)
+        if sampler.reads_packets and table.trace is None:
+            findings.add("shots_unknown", "The video does not allow looking for shots; equal parts of it were sampled.")
         if mistaken is not None and not (video.damaged_packets or findings.has("truncated")):
             findings.add_mistaken(mistaken)
         if video.damaged_packets or reader.substitutes or len(pictures.indices) < len(picks):
@@ -67,8 +72,8 @@ def sample_video(source: Source, plan: SamplingPlan, limits: SandboxLimits, sink
             sampler=plan.sampler,
             requested_frames=plan.frames,
             video=describe(video, table, pictures.geometry, pictures.pixel_format),
-            frames=_sampled_frames(table, picks, pictures.indices, reader.substitutes, video.time_base),
-            coverage=measure_coverage(table, span, sorted(pictures.indices), plan.frames, video.time_base),
+            frames=_sampled_frames(table, picks, pictures.indices, reader.substitutes),
+            coverage=measure_coverage(table, span, sorted(pictures.indices), plan.frames),
             effort=DecodingEffort(table=table.kind.value, **vars(tally)),
             warnings=findings.warnings,
         )
@@ -82,9 +87,8 @@ def _next_way(kind: TableKind) -> TableKind:
     return TableKind.PACKETS if kind is TableKind.INDEX else TableKind.DECODING
 
 
-def _span(
-    plan: SamplingPlan, table: FrameTable, time_base: Fraction, limits: SandboxLimits, findings: Findings
-) -> Span:
+def _span(plan: SamplingPlan, table: FrameTable, limits: SandboxLimits, findings: Findings) -> Span:
+    time_base = table.time_base
     duration = (table.end - table.start) * time_base
     if duration > limits.max_duration_seconds:
         raise failures.VideoTooLarge(
@@ -109,8 +113,9 @@ def _span(
 
 
 def _sampled_frames(
-    table: FrameTable, picks: list[Pick], delivered: set[int], substitutes: dict[int, int], time_base: Fraction
+    table: FrameTable, picks: list[Pick], delivered: set[int], substitutes: dict[int, int]
 ) -> tuple[SampledFrame, ...]:
+    time_base = table.time_base
     frames: dict[int, SampledFrame] = {}
     for pick in picks:
         index = substitutes.get(pick.index, pick.index)

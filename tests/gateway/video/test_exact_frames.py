@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from video_clips import Recipe, middles, number_shown, prototype, sequentially
 
 from gateway.video.plan import Encoding, SamplingPlan
 from gateway.video.sampled import SampledClip
+from gateway.video.samplers import SAMPLERS
 from gateway.video.sandbox import Sandbox
 
 MakeClip = Callable[[Recipe], Path]
@@ -99,6 +102,65 @@ async def test_a_clip_with_fewer_frames_than_asked_gives_each_once_and_says_so(
     assert [frame.index for frame in taken.manifest.frames] == list(range(frames))
     assert "fewer_frames" in [warning.code for warning in taken.manifest.warnings]
     assert prototype(path, 8).shape[0] == frames
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
+async def test_snap_gives_distinct_frames_in_order_and_says_how_far_each_is_from_its_target(
+    recipe: Recipe, clip: MakeClip, sandbox: Sandbox
+) -> None:
+    path = clip(recipe)
+    reference = sequentially(path)
+    keys = {index for index, frame in enumerate(reference) if frame.key_frame}
+    taken = await sampled(sandbox, path, "snap", 8)
+    frames = taken.manifest.frames
+    half_span = taken.manifest.video.duration_seconds / 16
+    assert len(frames) == 8
+    assert all(a.index < b.index for a, b in pairwise(frames))
+    for frame, image in zip(frames, taken.array(), strict=True):
+        away = frame.time_seconds - frame.target_seconds
+        assert abs(away) <= half_span + 1e-6
+        assert float(frame.reason.split(", ")[-1].split()[0]) == pytest.approx(away, abs=0.0006)
+        assert frame.index in keys or "exact" in frame.reason
+        np.testing.assert_array_equal(image, reference[frame.index].to_ndarray(format="rgb24"))
+
+
+async def test_snap_decodes_one_packet_for_each_keyframe(clip: MakeClip, sandbox: Sandbox) -> None:
+    for codec in ("libx264", "libx265"):
+        path = clip(Recipe(codec=codec, frames=240, gop=12))
+        taken = await sampled(sandbox, path, "snap", 4)
+        assert taken.manifest.effort.packets_decoded == 4
+        assert all(frame.reason.startswith("keyframe") for frame in taken.manifest.frames)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("suffix", ["mp4", "ts", "gif"])
+async def test_a_time_range_restricts_the_sampling(sampler: str, suffix: str, clip: MakeClip, sandbox: Sandbox) -> None:
+    gif = Recipe(codec="gif", suffix="gif", pixel_format="rgb8")
+    path = clip(gif if suffix == "gif" else Recipe(suffix=suffix))
+    plan = SamplingPlan(sampler=sampler, frames=4, start_seconds=0.8, end_seconds=1.6, encoding=Encoding.RGB24)
+    taken = await sandbox.sample(path, plan)
+    assert len(taken.manifest.frames) == 4
+    assert all(20 <= frame.index < 40 for frame in taken.manifest.frames)
+    assert [number_shown(image) for image in taken.array()] == [frame.index for frame in taken.manifest.frames]
+    if sampler == "uniform":
+        assert [frame.index for frame in taken.manifest.frames] == [22, 27, 32, 37]
+    beyond = await sandbox.sample(path, replace(plan, end_seconds=99.0))
+    assert all(frame.index >= 20 for frame in beyond.manifest.frames)
+    assert "range_cut" in [warning.code for warning in beyond.manifest.warnings]
+    sliver = await sandbox.sample(path, replace(plan, start_seconds=0.81, end_seconds=0.82))
+    assert [frame.index for frame in sliver.manifest.frames] == [20]
+
+
+@pytest.mark.parametrize("count", [1, 5, 59, 60, 256])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+async def test_any_number_of_frames_from_1_to_256_can_be_asked_for(
+    sampler: str, count: int, clip: MakeClip, sandbox: Sandbox
+) -> None:
+    taken = await sampled(sandbox, clip(Recipe()), sampler, count)
+    indices = [frame.index for frame in taken.manifest.frames]
+    assert len(indices) == min(count, 60)
+    assert indices == sorted(set(indices))
+    assert [number_shown(image) for image in taken.array()] == indices
 
 
 async def test_uniform_looks_at_the_last_part_and_covers_the_whole_clip(clip: MakeClip, sandbox: Sandbox) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -54,9 +54,8 @@ def number_shown(image: Picture) -> int:
     return sum(int(row[int((bit + 0.5) * stripe)] > 125) << bit for bit in range(_BITS))
 
 
-def encode(path: Path, recipe: Recipe, numbers: Iterable[int] | None = None) -> Path:
-    """Write the clip and return its path."""
-    # Encoders of several threads would be faster but need not give the same bytes twice.
+def encode(path: Path, recipe: Recipe, draw: Callable[[int, int, int], Picture] = picture) -> Path:
+    """Write the clip, each of its pictures as `draw(number, width, height)`, and return its path."""
     with av.open(str(path), "w", options=dict(recipe.muxer_options)) as container:
         stream = container.add_stream(recipe.codec, rate=recipe.rate, options=_options(recipe))
         assert isinstance(stream, VideoStream)
@@ -66,8 +65,8 @@ def encode(path: Path, recipe: Recipe, numbers: Iterable[int] | None = None) -> 
         time_base = recipe.time_base or 1 / recipe.rate
         stream.codec_context.time_base = time_base
         recipe.prepare(stream)
-        for number in numbers if numbers is not None else range(recipe.frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, recipe.width, recipe.height), format="rgb24")
+        for number in range(recipe.frames):
+            frame = av.VideoFrame.from_ndarray(draw(number, recipe.width, recipe.height), format="rgb24")
             frame.pts, frame.time_base = recipe.pts(number), time_base
             container.mux(stream.encode(frame.reformat(format=recipe.pixel_format)))
         container.mux(stream.encode(None))
@@ -79,7 +78,7 @@ def _options(recipe: Recipe) -> dict[str, str]:
         "libx264": {"preset": "veryfast", "sc_threshold": "0"},
         "libx265": {"preset": "ultrafast", "x265-params": f"log-level=none:keyint={recipe.gop}:scenecut=0:pools=none"},
         "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
-        "libsvtav1": {"preset": "12", "svtav1-params": "lp=1"},
+        "libsvtav1": {"preset": "8", "svtav1-params": "lp=1"},
     }
     return quiet.get(recipe.codec, {}) | dict(recipe.options)
 
