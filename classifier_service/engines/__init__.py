@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from classifier_service.budget import Budget
+from classifier_service.engines.calibrated import CalibratedEngine
 from classifier_service.engines.engine import ClassificationEngine
 from classifier_service.engines.falling_back import FallingBack
 from classifier_service.engines.instructor.options import InstructorOptions
-from classifier_service.engines.instructor.shortlisting import Shortlister
+from classifier_service.engines.late_shortlister import LateShortlister, can_shortlist
 from classifier_service.engines.options import EngineOptions
 
 
@@ -25,11 +26,12 @@ def _instructor(options: EngineOptions, own: InstructorOptions, budget: Budget) 
         raise ImportError(
             f"the engine `instructor` needs the extra `classifier-instructor`: {error}", name=error.name
         ) from error
-    return InstructorEngine(own, budget=budget, remaining_seconds=options.remaining_seconds, shortlister=_shortlister())
-
-
-def _shortlister() -> Shortlister | None:
-    return None
+    return InstructorEngine(
+        own,
+        budget=budget,
+        remaining_seconds=options.remaining_seconds,
+        shortlister=LateShortlister() if can_shortlist() else None,
+    )
 
 
 Factory = Callable[[EngineOptions, InstructorOptions, Budget], ClassificationEngine]
@@ -56,4 +58,5 @@ def open_engine(name: str, options: EngineOptions | None = None) -> Classificati
         kind = "embedded" if fallback == "embedded" else "instructor"
         own = options.instructor if isinstance(fallback, str) else fallback
         opened.append(ENGINES[kind](options, own, budget))
-    return opened[0] if len(opened) == 1 else FallingBack(opened)
+    calibrated = [CalibratedEngine(engine, options.calibrations) for engine in opened]
+    return calibrated[0] if len(calibrated) == 1 else FallingBack(calibrated)

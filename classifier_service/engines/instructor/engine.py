@@ -143,6 +143,7 @@ class InstructorEngine:
     async def close(self) -> None:
         """Closes the connections; calling it again does nothing."""
         await self._upstream.close()
+        await self._offering.close()
 
     async def _opinions(
         self, request: Request, question: Question, offered: Sequence[Tag], tally: Tally

@@ -30,9 +30,7 @@ class TokenBucket:
     least: what must be in it for something to be taken.
     """
 
-    def __init__(
-        self, per_minute: int, *, least: float = 0.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, per_minute: int, *, least: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._least = least
         self._per_second = per_minute / 60.0
         self._most = float(per_minute)
@@ -61,8 +59,9 @@ class Pacer:
 
     def __init__(self, pace: Pace, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots = asyncio.Semaphore(pace.concurrent)
-        self._requests = TokenBucket(pace.requests_per_minute, least=1, clock=clock) if pace.requests_per_minute else None
-        self._tokens = TokenBucket(pace.tokens_per_minute, clock=clock) if pace.tokens_per_minute else None
+        requests, tokens = pace.requests_per_minute, pace.tokens_per_minute
+        self._requests = TokenBucket(requests, least=1, clock=clock) if requests else None
+        self._tokens = TokenBucket(tokens, clock=clock) if tokens else None
         self._clock = clock
         self._paused_until = 0.0
 

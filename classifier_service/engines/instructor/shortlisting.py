@@ -23,6 +23,8 @@ class Shortlister(Protocol):
         """Ids of at most `most` allowed tags, the likeliest first, each facet given room."""
         ...
 
+    async def close(self) -> None: ...
+
 
 @dataclass(frozen=True)
 class SizeLimits:
@@ -68,6 +70,11 @@ class Offering:
         ids = await self._shortlister.shortlist(question, self._limits.shortlist_tags)
         by_id = question.taxonomy.by_id
         return Offer([by_id[id] for id in ids], Shortlist(len(ids), len(allowed), self._shortlister.name))
+
+    async def close(self) -> None:
+        """Closes the shortlister."""
+        if self._shortlister is not None:
+            await self._shortlister.close()
 
     def _fits(self, tags: Sequence[Tag]) -> bool:
         characters = sum(len(tag.id) for tag in tags)
