@@ -15,6 +15,9 @@ from captioner_service.worker.in_flight import InFlight
 from captioner_service.worker.process import WorkerSpec
 from captioner_service.worker.supervisor import Patience
 
+DEFAULT_PICTURE_PIXELS = 448
+"""Short side of pictures for an endpoint: what most models of today tile or scale a picture to."""
+
 
 def open_describer(settings: CaptionerSettings) -> Describer:
     """The describer of the engine that is named, not loaded. Raises ValueError with the names that exist."""
@@ -50,5 +53,29 @@ def _transformers(settings: CaptionerSettings) -> Describer:
     )
 
 
-_OTHERS: Mapping[str, Callable[[CaptionerSettings], Describer]] = {"transformers": _transformers}
+def _openai(settings: CaptionerSettings) -> Describer:
+    try:
+        from captioner_service.engines.openai.describer import OpenAIDescriber, OpenAIOptions  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "openai":
+            raise
+        raise ValueError("the openai captioner needs: pip install 'vidtomusictags[captioner-openai]'") from error
+    return OpenAIDescriber(
+        OpenAIOptions(
+            base_urls=settings.openai_base_urls,
+            model=settings.model,
+            api_key=settings.openai_api_key.get_secret_value(),
+            max_concurrent=settings.openai_max_concurrent,
+            attempts=settings.openai_attempts,
+            max_queued=settings.max_queued_clips,
+            max_frames=settings.max_frames,
+            default_frames=settings.default_frames,
+            max_new_tokens=settings.max_new_tokens,
+            frame_short_side_pixels=settings.frame_short_side_pixels or DEFAULT_PICTURE_PIXELS,
+            load_seconds=settings.max_load_seconds,
+        )
+    )
+
+
+_OTHERS: Mapping[str, Callable[[CaptionerSettings], Describer]] = {"openai": _openai, "transformers": _transformers}
 """Engines that work on many clips at once, and so are no `CaptionEngine` behind a `Batcher`."""

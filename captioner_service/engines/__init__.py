@@ -1,4 +1,4 @@
-"""The list of caption engines. A new engine is one module and one line here."""
+"""The list of caption engines that take batches. A new one is one module and one line here; others: `describers`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from captioner_service.engines.engine import CaptionEngine
 
 ENGINES = {
     "embedded": "captioner_service.engines.embedded:EmbeddedEngine",
+    "instant": "captioner_service.engines.instant:InstantEngine",
 }
 """Name to module and class; a module is imported only when its engine is chosen."""
 

@@ -36,7 +36,7 @@ class Generation:
     options: GenerationOptions
     prepared: Any
     prompt_tokens: int
-    text: TextStream
+    text: TextStream[int]
     ends_at: float
     on_text: Callable[[Generation, str], None]
     tokens: list[int] = field(default_factory=list)

@@ -9,42 +9,22 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from captioner_service.clip import Caption, Clip, FinishReason
+from captioner_service.clip import Clip
 from captioner_service.describer import Condition, Described
 from captioner_service.engines.engine import ModelCard
+from captioner_service.line import Line
 from captioner_service.worker import pictures
 from captioner_service.worker.canary import CanaryBook
-from captioner_service.worker.generation import Ending
 from captioner_service.worker.messages import Add, Beat, Cancel, Done, Message, Ready, Rejected, Text
+from captioner_service.worker.outcomes import Item, not_described, resolve, too_late, worker_lost
 from captioner_service.worker.process import WorkerGone, WorkerProcess, WorkerSpec
 from captioner_service.worker.supervisor import Patience, Supervisor
 from vidtomusictags.rpc import failures
-from vidtomusictags.rpc.admission import with_jitter
 
 _AHEAD = 2
 """Clips that the worker prepares while its slots are full."""
-_LIVES = 2
-"""Workers that a clip may lose: one that kills every worker is told so instead of being tried for ever."""
-_SMOOTHING = 0.2
-"""Weight of the latest clip in the running mean of seconds a clip."""
-
-
-@dataclass(eq=False)
-class _Item:
-    """A clip on its way. file: its frames, shared. add: what the worker is told."""
-
-    add: Add
-    file: int
-    on_text: Callable[[str], None] | None
-    done: asyncio.Future[Described]
-    since: float
-    ends_at: float
-    sent_at: float = 0.0
-    lives: int = _LIVES
-    heard: bool = False
-    """Whether a piece of text has left; a clip is not described a second time after that."""
 
 
 class InFlight:
@@ -59,15 +39,14 @@ class InFlight:
         canaries: CanaryBook | None = None,
     ) -> None:
         self._supervisor = Supervisor(spec, self, patience or Patience(), canaries or CanaryBook())
-        self._max_queued = max_queued
+        self._line = Line(max_queued)
         self._ids = itertools.count(1)
         self._entering = 0
-        self._queue: deque[_Item] = deque()
-        self._sent: dict[int, _Item] = {}
+        self._queue: deque[Item] = deque()
+        self._sent: dict[int, Item] = {}
         self._worker: WorkerProcess | None = None
         self._card: ModelCard | None = None
         self._slots = 0
-        self._seconds_per_clip = 0.0
         self._given_up = False
         self._conditions: asyncio.Queue[Condition] = asyncio.Queue()
 
@@ -115,8 +94,14 @@ class InFlight:
     ) -> Described:
         """See `Describer`. Raises QueueFull, WouldMissDeadline, WorkerLost, InvalidRequest, DeadlineExceeded,
         OutOfMemory or CaptioningFailed."""
-        expected_wait = self._expected_wait()
-        self._check(expected_wait, within_seconds)
+        if self._given_up:
+            raise worker_lost(5.0)
+        self._line.check(
+            waiting=len(self._queue) + self._entering,
+            held=self.held,
+            slots=self._slots,
+            within_seconds=within_seconds,
+        )
         since = time.monotonic()
         self._entering += 1
         try:
@@ -125,36 +110,17 @@ class InFlight:
             self._entering -= 1
         done: asyncio.Future[Described] = asyncio.get_running_loop().create_future()
         add = Add.of(next(self._ids), clip, seconds_left=within_seconds)
-        item = _Item(add, file, on_text, done, since, since + within_seconds)
+        item = Item(add, file, on_text, done, since, since + within_seconds)
         try:
             self._queue.append(item)
             self._dispatch()
             async with asyncio.timeout(within_seconds if within_seconds < float("inf") else None):
                 return await done
         except TimeoutError:
-            raise _too_late() from None
+            raise too_late() from None
         finally:
             self._withdraw(item)
             os.close(file)
-
-    def _check(self, expected_wait: float, within_seconds: float) -> None:
-        if self._given_up:
-            raise _worker_lost(5.0)
-        if expected_wait > within_seconds:
-            raise failures.WouldMissDeadline(
-                f"The clip would wait about {expected_wait:.1f} s and only {within_seconds:.1f} s are left; "
-                "allow more time or try another replica."
-            )
-        if len(self._queue) + self._entering >= self._max_queued:
-            raise failures.QueueFull(
-                f"{self._max_queued} clips are waiting already; try again after the delay.",
-                retry_after_seconds=with_jitter(min(max(expected_wait, 0.05), 5.0)),
-            )
-
-    def _expected_wait(self) -> float:
-        """Seconds until a new clip would get a slot, from how long clips have lately taken."""
-        ahead = self.held + 1 - self._slots
-        return max(0, ahead) * self._seconds_per_clip / max(1, self._slots)
 
     def _dispatch(self) -> None:
         while self._worker and self._queue and len(self._sent) < self._slots + _AHEAD:
@@ -167,7 +133,7 @@ class InFlight:
             except WorkerGone:
                 self._worker = None  # its supervisor is about to say so; what was sent is taken back then
 
-    def _withdraw(self, item: _Item) -> None:
+    def _withdraw(self, item: Item) -> None:
         """The caller has its answer, or has gone. A worker keeps its place until it says that it is free."""
         if item in self._queue:
             self._queue.remove(item)
@@ -204,7 +170,7 @@ class InFlight:
                 item.done.set_exception(
                     failures.InvalidRequest(message.message, field=message.field)
                     if message.message
-                    else _not_described()
+                    else not_described()
                 )
             self._dispatch()
         elif isinstance(message, Beat):
@@ -219,7 +185,7 @@ class InFlight:
             if item.done.done():
                 continue
             if item.heard or item.lives < 1:
-                item.done.set_exception(_worker_lost(1.0))
+                item.done.set_exception(worker_lost(1.0))
             else:
                 self._queue.appendleft(item)
         self._conditions.put_nowait(Condition.RESTARTING)
@@ -231,7 +197,7 @@ class InFlight:
             self._conditions.put_nowait(Condition.LOST)
         else:
             self._loaded.set_exception(error)
-        self._fail_all(_worker_lost(5.0))
+        self._fail_all(worker_lost(5.0))
 
     def _supervisor_ended(self, task: asyncio.Task[None]) -> None:
         """A fault of the supervisor itself must not leave callers waiting."""
@@ -241,9 +207,8 @@ class InFlight:
     def _finish(self, message: Done) -> None:
         item = self._sent.pop(message.id, None)
         if item and not item.done.done():
-            busy = message.prefill_seconds + message.decode_seconds
-            self._seconds_per_clip += (busy - self._seconds_per_clip) * (_SMOOTHING if self._seconds_per_clip else 1.0)
-            _resolve(item, message)
+            self._line.learn(message.prefill_seconds + message.decode_seconds)
+            resolve(item, message)
         self._dispatch()
 
     def _fail_all(self, failure: failures.Failure) -> None:
@@ -253,43 +218,3 @@ class InFlight:
         for item in items:
             if not item.done.done():
                 item.done.set_exception(failure)
-
-
-def _resolve(item: _Item, message: Done) -> None:
-    ending = Ending(message.ending)
-    if ending is Ending.OUT_OF_MEMORY:
-        item.done.set_exception(
-            failures.OutOfMemory("The clip does not fit into the memory of the model's device; send fewer frames.")
-        )
-    elif ending is Ending.EXPIRED:
-        item.done.set_exception(_too_late())
-    elif ending not in (Ending.STOP, Ending.LENGTH):
-        item.done.set_exception(_not_described())
-    else:
-        reason = FinishReason.STOP if ending is Ending.STOP else FinishReason.LENGTH
-        item.done.set_result(
-            Described(
-                Caption(message.text, reason, message.prompt_tokens, message.completion_tokens),
-                queue_seconds=item.sent_at - item.since + message.waited_seconds,
-                generate_seconds=message.prefill_seconds + message.decode_seconds,
-                batch_size=message.batch_size,
-                prefill_seconds=message.prefill_seconds,
-                decode_seconds=message.decode_seconds,
-                reused_tokens=message.reused_tokens,
-            )
-        )
-
-
-def _not_described() -> failures.Failure:
-    return failures.CaptioningFailed("The model could not describe this clip; send other frames, or try again once.")
-
-
-def _too_late() -> failures.Failure:
-    return failures.DeadlineExceeded("The text was not finished in time; allow more time or ask for fewer tokens.")
-
-
-def _worker_lost(retry_after_seconds: float) -> failures.Failure:
-    return failures.WorkerLost(
-        "The model is being started again; send the clip once more after the delay.",
-        retry_after_seconds=with_jitter(retry_after_seconds),
-    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+TokenT = TypeVar("TokenT")
 
 _WINDOW = 6
 """Tokens before the new ones that are decoded with them: how a token reads depends on what stands before it."""
@@ -10,17 +13,17 @@ _UNFINISHED = "\ufffd"
 """Ends the text of tokens that break off within a character."""
 
 
-class TextStream:
+class TextStream(Generic[TokenT]):
     """The text of one generation. The pieces that `push` and `end` return join to `text`.
 
-    decode: token ids to text, special tokens left out. stops: texts before which the text ends. White space around
-    the whole is left out.
+    decode: tokens to text, special ones left out; tokens may be ids, or pieces of text already. stops: texts before
+    which the text ends. White space around the whole is left out.
     """
 
-    def __init__(self, decode: Callable[[list[int]], str], stops: Sequence[str] = ()) -> None:
+    def __init__(self, decode: Callable[[list[TokenT]], str], stops: Sequence[str] = ()) -> None:
         self._decode = decode
         self._stops = tuple(stops)
-        self._tokens: list[int] = []
+        self._tokens: list[TokenT] = []
         self._read = 0
         self._raw = ""
         self._sent = 0
@@ -32,7 +35,7 @@ class TextStream:
         """All that has been returned so far."""
         return self._raw[: self._sent].lstrip()
 
-    def push(self, token: int) -> str:
+    def push(self, token: TokenT) -> str:
         """Takes the next token; returns what can be sent now, which may be nothing."""
         self._tokens.append(token)
         if not self.stopped:

@@ -61,7 +61,7 @@ def config(script: str, tokens: int, **fields: Any) -> pb.CaptionConfig:
 
 
 async def describe(
-    channel: grpc.aio.Channel, script: str = "words", *, tokens: int = 5, timeout: float = 30
+    channel: grpc.aio.Channel, script: str = "words", *, tokens: int = 5, within: float = 30
 ) -> pb.Summary | Failure:
     """One whole stream: its summary, or how it failed."""
 
@@ -70,7 +70,7 @@ async def describe(
         yield pb.CaptionRequest(frames=pb.FrameBatch(frames=FRAMES))
         yield pb.CaptionRequest(end_of_input=pb.EndOfInput(frame_count=len(FRAMES)))
 
-    call = captioner_pb2_grpc.CaptionerServiceStub(channel).Caption(requests(), timeout=timeout)
+    call = captioner_pb2_grpc.CaptionerServiceStub(channel).Caption(requests(), timeout=within)
     summary = pb.Summary()
     try:
         async for reply in call:
@@ -82,14 +82,14 @@ async def describe(
 
 
 async def health(channel: grpc.aio.Channel, name: str) -> bool:
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     reply = await stub.Check(health_pb2.HealthCheckRequest(service=name))
     return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 async def becomes(channel: grpc.aio.Channel, name: str, *, serving: bool) -> None:
     """Waits until health says so."""
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     async for reply in stub.Watch(health_pb2.HealthCheckRequest(service=name), timeout=20):
         if (reply.status == health_pb2.HealthCheckResponse.SERVING) is serving:
             return
@@ -158,7 +158,7 @@ async def test_a_worker_that_is_lost_for_good_ends_liveness_too() -> None:
 
 async def test_a_caller_who_leaves_frees_its_slot() -> None:
     async with serving(slots=1, step_seconds=0.01) as (describer, channel):
-        assert isinstance(await describe(channel, tokens=4000, timeout=0.5), Failure)
+        assert isinstance(await describe(channel, tokens=4000, within=0.5), Failure)
         assert isinstance(await describe(channel), pb.Summary)
         assert describer.held == 0
 
