@@ -34,8 +34,9 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
     default = store.find(settings.default_taxonomy)
     name = settings.chosen_engine
     log.info("loading", engine=name, engine_setting=settings.engine, taxonomies=len(store.all))
-    async with _open(name, settings.engine_options(remaining_seconds)) as engine:
-        servicer = ClassifierServicer(Classifier(engine), store, default=default)
+    options = settings.engine_options(remaining_seconds)
+    async with _open(name, options) as engine:
+        servicer = ClassifierServicer(Classifier(engine, options.calibrations), store, default=default)
         service = Service(
             SERVICE,
             partial(add_ClassifierServiceServicer_to_server, servicer),
@@ -44,6 +45,8 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
         async with listening(settings, service) as host:
             await host.announce_ready()
             card = engine.card
+            for calibration in options.calibrations.all:
+                log.info("calibration", calibration=calibration.id, revision=calibration.key.revision)
             log.info("ready", engine=card.engine, model=card.model, revision=card.revision, prompt=card.prompt)
             yield host.port
 

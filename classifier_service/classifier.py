@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from classifier_service.allowed_tags import allowed_tags
+from classifier_service.calibration import Calibrations
+from classifier_service.engines.calibrated import calibration_key
 from classifier_service.engines.engine import (
     Answer,
     ClassificationEngine,
@@ -68,13 +70,19 @@ class ClassifiedSegments:
 class Classifier:
     """Says which tags of a taxonomy fit a summary."""
 
-    def __init__(self, engine: ClassificationEngine) -> None:
+    def __init__(self, engine: ClassificationEngine, calibrations: Calibrations | None = None) -> None:
         self._engine = engine
+        self._calibrations = calibrations or Calibrations()
 
     @property
     def engine(self) -> ClassificationEngine:
         """What answers."""
         return self._engine
+
+    def calibration_for(self, taxonomy: Taxonomy) -> str:
+        """The id of the calibration that answers about a taxonomy are made with; empty without one."""
+        calibration = self._calibrations.find(calibration_key(taxonomy, self._engine.card))
+        return calibration.id if calibration else ""
 
     async def classify(
         self, summary: str, taxonomy: Taxonomy, wanted: Wanted, statements: Sequence[Statement] = ()

@@ -43,7 +43,9 @@ class ClassifierServicer(classifier_pb2_grpc.ClassifierServiceServicer):
         card = self._classifier.engine.card
         if request.validate_only:
             allowed_tags(taxonomy, wanted.include, wanted.exclude)
-            return pb.ClassifyResponse(request_id=request_id, classification=provenance_message(taxonomy, card))
+            would = provenance_message(taxonomy, card)
+            would.provenance.calibration = self._classifier.calibration_for(taxonomy)
+            return pb.ClassifyResponse(request_id=request_id, classification=would)
         match request.WhichOneof("input"):
             case "summary":
                 statements = to_statements(request.statements)

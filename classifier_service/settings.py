@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from classifier_service.budget import Limits
+from classifier_service.calibration import Calibrations
 from classifier_service.engines.instructor.endpoint import endpoint
 from classifier_service.engines.instructor.options import InstructorOptions
 from classifier_service.engines.instructor.pacing import Pace
@@ -35,6 +36,9 @@ class ClassifierSettings(HostSettings):
     default_taxonomy: str = Field("music-moods", description="Taxonomy that is used where a caller names none.")
     taxonomy_directories: tuple[Path, ...] = Field(
         (), description='Further directories of taxonomies (*.yaml), as a JSON list: ["/taxonomies"].'
+    )
+    calibrations: Path | None = Field(
+        None, description="Directory of calibrations (*.json), as `vidtags calibrate` writes them."
     )
     max_call_seconds: float = Field(120.0, gt=0, description="Longest a call may take, whatever its deadline.")
 
@@ -125,7 +129,7 @@ class ClassifierSettings(HostSettings):
             log_texts=self.log_texts,
         )
         fallbacks = [name if name == "embedded" else self._fallback(name, options) for name in self.fallbacks]
-        return EngineOptions(options, fallbacks, remaining_seconds)
+        return EngineOptions(options, fallbacks, remaining_seconds, Calibrations.load(self.calibrations))
 
     def _fallback(self, name: str, options: InstructorOptions) -> InstructorOptions:
         """Another model: of the same provider at the same address, or of one with a key of its own."""

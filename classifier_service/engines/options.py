@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from classifier_service.calibration import Calibrations
 from classifier_service.engines.instructor.options import InstructorOptions
 
 
@@ -18,9 +19,11 @@ def unbounded() -> float:
 class EngineOptions:
     """instructor: for the engine of that name. fallbacks: further engines, in order: "embedded" or a model's options.
 
-    remaining_seconds: what is left of the present call; asked while a question is answered.
+    remaining_seconds: what is left of the present call; asked while a question is answered. calibrations: what the
+    first estimates of engines are worth; each engine is handed its own.
     """
 
     instructor: InstructorOptions = field(default_factory=InstructorOptions)
     fallbacks: Sequence[str | InstructorOptions] = ()
     remaining_seconds: Callable[[], float] = unbounded
+    calibrations: Calibrations = field(default_factory=Calibrations)
