@@ -51,7 +51,7 @@ def with_evidence(question: Question, prototypes: Prototypes, vectors: SummaryVe
     return Scored(question, prototypes, vectors, scores, tags)
 
 
-def answer(scored: Scored, default_threshold: float, warnings: Sequence[str]) -> Answer:
+def compose(scored: Scored, default_threshold: float, warnings: Sequence[str]) -> Answer:
     """Raises RequiredFacetEmpty where a required facet has no tag that fits."""
     choice = choose(scored.tags, scored.question, default_threshold)
     _demand_required_facets(choice)
@@ -69,8 +69,8 @@ def answer(scored: Scored, default_threshold: float, warnings: Sequence[str]) ->
     )
 
 
-def answer_without_content(question: Question, reading: Reading, warnings: Sequence[str]) -> Answer:
-    """For a summary that says nothing a tag could be judged by. Raises RequiredFacetEmpty as `answer` does."""
+def compose_without_content(question: Question, reading: Reading, warnings: Sequence[str]) -> Answer:
+    """For a summary that says nothing a tag could be judged by. Raises RequiredFacetEmpty as `compose` does."""
     nothing = [ScoredTag(tag.id, 0.0, 0.0) for tag in question.taxonomy.active]
     # There was no estimate that a calibration could speak of.
     choice = choose(nothing, replace(question, calibration=None), default_threshold=1.0)

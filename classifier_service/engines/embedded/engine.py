@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from classifier_service.engines.embedded.answering import answer, answer_without_content, with_evidence
+from classifier_service.engines.embedded.answering import compose, compose_without_content, with_evidence
 from classifier_service.engines.embedded.coefficients import packaged_coefficients
 from classifier_service.engines.embedded.encoder import Encoder
 from classifier_service.engines.embedded.prototypes import PrototypeCache, Prototypes, embed
 from classifier_service.engines.embedded.reading import Reading, read
-from classifier_service.engines.embedded.scenes import Scenes, packaged_concepts
+from classifier_service.engines.embedded.scenes import Scenes, packaged_concepts, packaged_digest
 from classifier_service.engines.embedded.scoring import likenesses, score
 from classifier_service.engines.embedded.shortlisting import shortlist
 from classifier_service.engines.embedded.summary_vectors import encode_summary
@@ -43,7 +43,8 @@ class EmbeddedEngine:
         self._card = EngineCard(
             engine="embedded",
             model=MODEL,
-            revision=f"weights-{weights.digest[:12]}+coefficients-{self._coefficients.version}",
+            revision=f"weights-{weights.digest[:12]}+coefficients-{self._coefficients.version}"
+            f"+scenes-{packaged_digest()[:12]}",
         )
 
     @property
@@ -54,7 +55,7 @@ class EmbeddedEngine:
     async def classify(self, question: Question) -> Answer:
         """The tags that fit, with evidence. Raises RequiredFacetEmpty where a required facet has no such tag."""
         prototypes = await self._known(question.taxonomy)
-        return await asyncio.get_running_loop().run_in_executor(self._answering, self._answer, question, prototypes)
+        return await asyncio.get_running_loop().run_in_executor(self._answering, self.answer, question, prototypes)
 
     @property
     def name(self) -> str:
@@ -76,24 +77,26 @@ class EmbeddedEngine:
     async def _known(self, taxonomy: Taxonomy) -> Prototypes:
         known = self._cache.get(taxonomy)
         if known is None:
-            known = await asyncio.get_running_loop().run_in_executor(self._encoding, self._prototypes, taxonomy)
+            known = await asyncio.get_running_loop().run_in_executor(self._encoding, self.prototypes, taxonomy)
         return known
 
-    def _prototypes(self, taxonomy: Taxonomy) -> Prototypes:
+    def prototypes(self, taxonomy: Taxonomy) -> Prototypes:
+        """The taxonomy as vectors, encoded in the calling thread where it is not known yet."""
         prototypes = self._cache.get(taxonomy)  # somebody before in the queue may have asked for the same
         if prototypes is None:
             prototypes = embed(taxonomy, self._encoder, self._scenes)
             self._cache.keep(taxonomy, prototypes)
         return prototypes
 
-    def _answer(self, question: Question, prototypes: Prototypes) -> Answer:
+    def answer(self, question: Question, prototypes: Prototypes) -> Answer:
+        """What `classify` answers, in the calling thread."""
         reading = read(question.summary, question.statements)
         vectors = encode_summary(question.summary, reading.passages, self._encoder)
         if vectors is None:
-            return answer_without_content(question, reading, _warnings(reading))
-        scores = score(vectors, prototypes, self._scenes, self._coefficients)
+            return compose_without_content(question, reading, _warnings(reading))
+        scores = score(vectors, prototypes, self._scenes, self._coefficients, is_list=bool(question.statements))
         scored = with_evidence(question, prototypes, vectors, scores)
-        return answer(scored, self._coefficients.threshold, _warnings(reading))
+        return compose(scored, self._coefficients.threshold, _warnings(reading))
 
     def _shortlist(self, question: Question, prototypes: Prototypes, most: int) -> list[str]:
         vectors = encode_summary(question.summary, read(question.summary, question.statements).passages, self._encoder)

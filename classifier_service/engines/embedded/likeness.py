@@ -10,8 +10,8 @@ Numbers = npt.NDArray[np.floating]
 NEAREST = 3
 """How many of a tag's examples count: those most similar. One alone may be an accident, all would blur the tag."""
 
-_LEAST_CUE = 0.25
-"""Cosine that short phrases reach with texts that have nothing to do with them."""
+_LEAST_CUE = 0.4
+"""Cosine from which a clause is taken to speak of a cue: cues are short and resemble much a little."""
 
 
 def nearest(similarities: Numbers) -> Numbers:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 
 _NOT_DENIALS = re.compile(
-    r"\b(?:not\s+(?:only|just|merely|simply|unlike|far)|no\s+(?:doubt|matter|less|fewer)|nothing\s+(?:but|less)"
-    r"|none\s+other|no\s+one\s+but|without\s+(?:doubt|question|stopping|pause)"
-    r"|(?:cannot|can\s+not|can't|could\s+not|couldn't)\s+(?:help|stop|wait|resist|hide|hold\s+back|contain))\b",
+    r"\b(?:not\s+(?:only|just|merely|simply|unlike|far)|no\s+(?:doubt|matter|less|fewer|sooner|end)|nothing\s+(?:but|less)"
+    r"|none\s+other|no\s+one\s+but|without\s+(?:an?\s+)?(?:doubt|question|stopping|pause)|never\s+(?:before|been)"
+    r"|(?:(?:no\s+one|nobody)\s+can|cannot|can\s+not|can't|could\s+not|couldn't)"
+    r"\s+(?:help|stop|wait|resist|hide|hold\s+back|contain))\b",
     re.IGNORECASE,
 )
 """Negative words that deny nothing: 'not only sad but angry', 'cannot stop laughing'."""
 
 _DENIALS = re.compile(
-    r"\b(?:(?P<whole>no\s+one|no-one|nobody|nothing|nowhere|none|neither)"
-    r"|(?P<rest>not|cannot|never|no|nor|without|lacks?|lacking|hardly|scarcely|barely|rarely|instead\s+of|rather\s+than"
-    r"|far\s+from|devoid\s+of|free\s+of|free\s+from|absence\s+of|anything\s+but|fails?\s+to|failed\s+to|refuses?\s+to"
-    r"|\w+n't))\b",
+    r"\b(?:(?P<statement>no\s+one|no-one|nobody|nothing|nowhere|none|neither|not|cannot|never|nor|hardly|scarcely|barely"
+    r"|rarely|lacks?|fails?\s+to|failed\s+to|refuses?\s+to|\w+n't)"
+    r"|(?P<thing>no|without|lacking|instead\s+of|rather\s+than|far\s+from|devoid\s+of|free\s+(?:of|from)|absence\s+of"
+    r"|anything\s+but))\b",
     re.IGNORECASE,
 )
-"""whole: denies its clause from the beginning. rest: denies what follows it in the clause."""
+"""statement: denies its whole clause. thing: denies what follows it in the clause."""
+
+_SECOND_VERB = re.compile(r".*\s(?:and|or|then)\s+(?:\S+\s+){0,2}$", re.IGNORECASE | re.DOTALL)
+"""Before the denial in 'She looks down and does not eat': her looking down is not denied."""
 
 _CLAUSE_ENDS = re.compile(
     r"[;:.!?()\n]|\s[-\u2013\u2014]\s|\u2014"
@@ -29,6 +33,8 @@ _CLAUSE_ENDS = re.compile(
     r"|,",
     re.IGNORECASE,
 )
+_RELATIVE = re.compile(r"\s(?=(?:that|which|who|whose|where)\s)", re.IGNORECASE)
+"""Where a clause begins, though a denial before it goes on: 'a man | who never smiles', 'no man who smiles'."""
 _LIST_GOES_ON = re.compile(
     r"(?:(?:\s+[^\s,;:.!?]+){1,4},)*(?:\s+[^\s,;:.!?]+){0,4}?\s+n?or\s"
     r"|(?:(?:\s+(?!an?\b|the\b)[^\s,;:.!?]+){1,2},)*(?:\s+(?!an?\b|the\b)[^\s,;:.!?]+){1,2}?,?\s+and\s+[^\s,;:.!?]+\s*(?:[,;:.!?]|$)",
@@ -49,15 +55,17 @@ def denied(text: str, start: int, end: int) -> list[tuple[int, int]]:
             continue
         if spans and match.start() < spans[-1][1]:
             continue
-        begin = _clause_start(text, start, match.start()) if match["whole"] else match.start()
+        begin = _clause_start(text, start, match.start()) if match["statement"] else match.start()
         spans.append((max(begin, spans[-1][1] if spans else start), _clause_end(text, match.end(), end)))
     return spans
 
 
 def _clause_start(text: str, start: int, position: int) -> int:
-    begin = start
-    for match in _CLAUSE_ENDS.finditer(text, start, position):
-        begin = match.end()
+    ends = [match.end() for pattern in (_CLAUSE_ENDS, _RELATIVE) for match in pattern.finditer(text, start, position)]
+    begin = max(ends, default=start)
+    before = text[begin:position]
+    if _SECOND_VERB.match(before):
+        begin += max(before.casefold().rfind(f" {word} ") for word in ("and", "or", "then"))
     return begin
 
 

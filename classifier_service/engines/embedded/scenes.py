@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from importlib import resources
 from classifier_service.engines.embedded.encoder import Encoder, Vectors
 from classifier_service.engines.embedded.likeness import Numbers, nearest
 
-LEAST_RESEMBLANCE = 0.55
+LEAST_RESEMBLANCE = 0.60
 """Cosine between a text of a tag and a concept's name from which they are taken to mean the same."""
 _LABEL_VOTES = 2
 """What a tag's label counts against one for each further text."""
@@ -69,9 +70,17 @@ class Scenes:
 
 def packaged_concepts() -> list[Concept]:
     """The concepts of `scenes.txt`, whose head says how it is written."""
-    text = resources.files(__package__).joinpath("scenes.txt").read_text(encoding="utf-8")
     concepts = []
-    for block in text.split("\n## ")[1:]:
+    for block in _packaged_text().split("\n## ")[1:]:
         names, *scenes = block.strip().splitlines()
         concepts.append(Concept(tuple(name.strip() for name in names.split(",")), tuple(scenes)))
     return concepts
+
+
+def packaged_digest() -> str:
+    """sha256 of `scenes.txt`, as lower-case hex: other scenes, other scores."""
+    return hashlib.sha256(_packaged_text().encode()).hexdigest()
+
+
+def _packaged_text() -> str:
+    return resources.files(__package__).joinpath("scenes.txt").read_text(encoding="utf-8")

@@ -21,11 +21,11 @@ _IMAGINED_RIVAL = 0.40
 """A facet of fewer tags than this has too few rivals to tell a good fit from a mere best one, so that an imagined tag
 with this likeness competes as well, the more the fewer there are."""
 
-_TERSE_WORDS = (8, 16)
+_TERSE_WORDS = (4, 10)
 _TERSE_LIKENESS = 0.38
 _TERSE_SLOPE = 40.0
-"""Few words resemble everything somewhat. With 8 words or less a tag whose likeness stays below this loses 40 in the
-logit for each unit it lacks, with 16 or more nothing, in between in proportion. Chosen on sentences that name one
+"""Few words resemble everything somewhat. With 4 words or less a tag whose likeness stays below this loses 40 in the
+logit for each unit it lacks, with 10 or more nothing, in between in proportion. Chosen on sentences that name one
 thing, as the embedded captioner writes them; the labelled summaries are longer."""
 
 
@@ -41,11 +41,12 @@ class Scores:
     support: Numbers
 
 
-def score(summary: SummaryVectors, prototypes: Prototypes, scenes: Scenes, k: Coefficients) -> Scores:
-    """Scores every tag against a summary that has at least one clause."""
+def score(
+    summary: SummaryVectors, prototypes: Prototypes, scenes: Scenes, k: Coefficients, *, is_list: bool = False
+) -> Scores:
+    """Scores every tag against a summary. is_list: it names things that were recognised, in however many words."""
     alike = likenesses(summary, prototypes, scenes)
-    few, enough = _TERSE_WORDS
-    terseness = min(1.0, max(0.0, (enough - summary.words) / (enough - few)))
+    terseness = 1.0 if is_list else _terseness(summary.words)
     return Scores(alike, confidences(alike, terseness, prototypes, k), summary.clauses @ prototypes.centres.T)
 
 
@@ -80,3 +81,8 @@ def margins(alike: Numbers, prototypes: Prototypes, temperature: float) -> Numbe
         rivals = np.exp(alike[rows] / temperature).sum() + missing * np.exp(_IMAGINED_RIVAL / temperature)
         result[rows] = alike[rows] - temperature * np.log(rivals)
     return result
+
+
+def _terseness(words: int) -> float:
+    few, enough = _TERSE_WORDS
+    return min(1.0, max(0.0, (enough - words) / (enough - few)))

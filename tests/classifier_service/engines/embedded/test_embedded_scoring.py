@@ -46,7 +46,7 @@ def test_likeness_is_half_centre_half_examples_and_centre_alone_without_examples
 def test_only_a_cue_that_is_really_there_pulls() -> None:
     assert pull_of_cues(np.array([[0.1, 0.2]])) == 0.0
     assert pull_of_cues(np.empty((2, 0))) == 0.0
-    assert pull_of_cues(np.array([[0.1], [0.65]])) == pytest.approx(0.2)
+    assert pull_of_cues(np.array([[0.1], [0.6]])) == pytest.approx(0.1)
 
 
 def test_facets_do_not_compete_with_each_other() -> None:
