@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Protocol
@@ -31,13 +32,12 @@ class Sink(Protocol):
 class PictureCollector:
     """Makes a picture of each frame as it arrives, all at the size of the first, and lets the frame go."""
 
-    def __init__(
-        self, video: OpenVideo, plan: SamplingPlan, limits: SandboxLimits, sink: Sink, progress: Progress
-    ) -> None:
-        self._video, self._plan, self._limits = video, plan, limits
+    def __init__(self, plan: SamplingPlan, limits: SandboxLimits, sink: Sink, progress: Progress) -> None:
+        self._plan, self._limits = plan, limits
         self._sink, self._progress = sink, progress
         self._total = plan.frames
-        self._painter = Painter()
+        self._painters = threading.local()
+        self._lock = threading.Lock()
         self._orientations: dict[int, Orientation | None] = {}
         self.geometry: Geometry | None = None
         self.pixel_format = ""
@@ -45,22 +45,28 @@ class PictureCollector:
         self.indices: set[int] = set()
         self.findings = Findings()
 
-    def expect(self, total: int) -> None:
-        """Say how many frames will come."""
+    def begin(self, total: int) -> None:
+        """Forget earlier pictures and expect so many."""
+        self._sink.clear()
         self._total = total
 
-    def deliver(self, index: int, frame: VideoFrame) -> None:
-        """Take one decoded frame."""
-        geometry = self._geometry_of(frame)
-        if self.geometry is None:
-            self._settle_on(geometry, frame)
-        elif geometry != self.geometry:
-            self.findings.add("mixed_sizes", "The picture changes size within the video; all frames were given one.")
-        self.findings.look_at_frame(frame)
-        picture = self._painter.paint(frame, geometry.orientation, self.size)
-        self._sink.put(index, encoded(picture, self._plan.encoding, self._plan.jpeg_quality))
-        self.indices.add(index)
-        self._progress(len(self.indices), self._total)
+    def deliver(self, index: int, frame: VideoFrame, video: OpenVideo) -> None:
+        """Take one decoded frame; from any thread."""
+        with self._lock:
+            geometry = self._geometry_of(frame, video)
+            if self.geometry is None:
+                self._settle_on(geometry, frame)
+            elif geometry != self.geometry:
+                self.findings.add("mixed_sizes", "The picture changes size within the video; all frames got one size.")
+            self.findings.look_at_frame(frame)
+        if not hasattr(self._painters, "mine"):
+            self._painters.mine = Painter()
+        picture = self._painters.mine.paint(frame, geometry.orientation, self.size)
+        data = encoded(picture, self._plan.encoding, self._plan.jpeg_quality)
+        with self._lock:
+            self._sink.put(index, data)
+            self.indices.add(index)
+            self._progress(len(self.indices), self._total)
 
     def _settle_on(self, geometry: Geometry, frame: VideoFrame) -> None:
         refuse_pixels(frame.width, frame.height, self._limits)
@@ -73,15 +79,14 @@ class PictureCollector:
                 "ask for fewer or smaller frames."
             )
 
-    def _geometry_of(self, frame: VideoFrame) -> Geometry:
+    def _geometry_of(self, frame: VideoFrame, video: OpenVideo) -> Geometry:
         if frame.rotation not in self._orientations:
             self._orientations[frame.rotation] = orientation_of(frame)
         orientation = self._orientations[frame.rotation]
         if orientation is None:
             self.findings.add("rotation_ignored", "The video asks for a turn that is no quarter turn; it was left out.")
             orientation = Orientation()
-        # The container's ratio wins over the bitstream's, as in players (av_guess_sample_aspect_ratio).
-        ratio = self._video.stream.sample_aspect_ratio or self._video.decoder.sample_aspect_ratio or Fraction(1)
+        ratio = video.pixel_aspect
         if not Fraction(1, 16) <= ratio <= 16:
             self.findings.add("aspect_ignored", "The video states an impossible pixel shape; square pixels were used.")
             ratio = Fraction(1)

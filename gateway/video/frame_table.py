@@ -44,6 +44,18 @@ class PacketTrace:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Wanted frames that are decoded from one keyframe.
+
+    key: its position in the table's key_pts. indices: the frames, ascending. frames: how many lead up to the last.
+    """
+
+    key: int
+    indices: tuple[int, ...]
+    frames: int
+
+
+@dataclass(frozen=True)
 class FrameTable:
     """The presented frames of one stream, in units of its time base.
 
@@ -110,6 +122,16 @@ class FrameTable:
     def frame_end(self, index: int) -> int:
         """When the frame at index gives way to the next one."""
         return self.pts[index + 1] if index + 1 < len(self.pts) else self.end
+
+    def groups_of(self, indices: Sequence[int]) -> list[Group]:
+        """The frames at `indices`, ascending, by the keyframe that each is decoded from."""
+        by_key: dict[int, list[int]] = {}
+        for index in indices:
+            by_key.setdefault(self.key_before(self.pts[index]), []).append(index)
+        return [
+            Group(key, tuple(members), max(1, members[-1] - self.index_of(self.key_pts[key]) + 1))
+            for key, members in by_key.items()
+        ]
 
     def key_before(self, pts: int) -> int:
         """Position in key_pts of the last keyframe displayed at or before pts."""

@@ -43,11 +43,11 @@ class OpenVideo:
     Not thread-safe; threads that work on one video open it once each.
     """
 
-    def __init__(self, source: Source, limits: SandboxLimits, *, decoder_threads: int = 1) -> None:
+    def __init__(self, source: Source, limits: SandboxLimits) -> None:
         """Raises VideoUnreadable, VideoHasNoPicture or VideoTooLarge."""
         self._source = source
         self._limits = limits
-        self._decoder_threads = decoder_threads
+        self._decoder_threads = 1
         self.damaged_packets = 0
         self._open()
 
@@ -65,8 +65,7 @@ class OpenVideo:
             if other.index != self.stream.index:
                 other.discard = Discard.all  # the mp4 demuxer then does not even read them
         self.decoder = self.stream.codec_context
-        self.decoder.thread_type = "FRAME" if self._decoder_threads > 1 else "SLICE"
-        self.decoder.thread_count = self._decoder_threads
+        self.use_decoder_threads(self._decoder_threads)
         self.decoder.options = {"max_pixels": str(self._limits.max_pixels)}
         self.at_start = True
         self._peeked: Packet[VideoStream] | None = None
@@ -90,6 +89,22 @@ class OpenVideo:
     def frame_rate(self) -> Fraction | None:
         """Frames per second as the container states or implies them."""
         return self.stream.average_rate or self.stream.base_rate or None
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height; the container's word counts before the bitstream's, as in players."""
+        return self.stream.sample_aspect_ratio or self.decoder.sample_aspect_ratio or Fraction(1)
+
+    def use_decoder_threads(self, threads: int) -> None:
+        """Let the decoder work on several frames at once; without effect once it has begun."""
+        self._decoder_threads = threads
+        if not self.decoder.is_open:
+            self.decoder.thread_type = "FRAME" if threads > 1 else "SLICE"
+            self.decoder.thread_count = threads
+
+    def another(self) -> OpenVideo:
+        """The same video opened once more, for another thread."""
+        return OpenVideo(self._source, self._limits)
 
     def peek(self) -> Packet[VideoStream] | None:
         """The next packet with data, which the following `packets` will give again."""

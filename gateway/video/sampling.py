@@ -10,13 +10,14 @@ from gateway.video.coverage import measure_coverage
 from gateway.video.facts import describe
 from gateway.video.findings import Findings
 from gateway.video.frame_table import FrameTable, Span, TableKind
+from gateway.video.gop import TableMistaken, Tally
 from gateway.video.limits import SandboxLimits
 from gateway.video.locating import locate_frames, with_confirmed_keys
 from gateway.video.manifest import DecodingEffort, Manifest, SampledFrame
 from gateway.video.opening import OpenVideo, Source
 from gateway.video.plan import SamplingPlan
-from gateway.video.reading import FrameReader, TableMistaken, Tally
-from gateway.video.samplers import Pick, sampler_named
+from gateway.video.reading import FrameReader
+from gateway.video.samplers import Pick, Sampler, sampler_named
 from vidtomusictags.rpc import failures
 
 
@@ -29,55 +30,86 @@ class Sampled:
     height: int
 
 
-def sample_video(source: Source, plan: SamplingPlan, limits: SandboxLimits, sink: Sink, progress: Progress) -> Sampled:
-    """Sample the video by the plan. Raises InvalidRequest, UnknownSampler, VideoUnreadable, VideoHasNoPicture or
-    VideoTooLarge; MemoryError where the process may not take what the video needs."""
+def sample_video(
+    source: Source, plan: SamplingPlan, limits: SandboxLimits, sink: Sink, progress: Progress, threads: int = 1
+) -> Sampled:
+    """Sample the video by the plan with so many threads.
+
+    `progress` is called with (frames done, frames to come), from those threads. Raises InvalidRequest, UnknownSampler,
+    VideoUnreadable, VideoHasNoPicture or VideoTooLarge; MemoryError where the process may not take what it needs.
+    """
     plan.check()
     sampler = sampler_named(plan.sampler)
     with OpenVideo(source, limits) as video:
         findings = Findings()
         findings.look_at_container(video)
-        tally = Tally()
-        cheapest, mistaken = TableKind.INDEX, None
+        attempt = _Attempt(video, plan, limits, findings)
+        kind = TableKind.INDEX
         while True:
-            table = locate_frames(video, limits, cheapest=cheapest, with_trace=sampler.reads_packets)
-            span = _span(plan, table, limits, findings)
-            if sampler.aims_at_keyframes:
-                targets = [span.middle(number, plan.frames) for number in range(plan.frames)]
-                table = with_confirmed_keys(video, table, targets)
-            reader = FrameReader(video, table, tally)
+            pictures = PictureCollector(plan, limits, sink, progress)
             try:
-                picks = sampler.choose(table, span, plan.frames, reader.glance)
-                sink.clear()
-                pictures = PictureCollector(video, plan, limits, sink, progress)
-                pictures.expect(len(picks))
-                reader.read([pick.index for pick in picks], pictures.deliver)
-                break
+                attempt.read(sampler, kind, pictures, threads)
             except TableMistaken:
-                cheapest = _next_way(table.kind)
-                mistaken = table.kind
+                kind = _next_way(attempt.table.kind)
+                attempt.mistaken = attempt.table.kind
+                continue
+            if attempt.reader.in_order or not pictures.findings.has("mixed_sizes"):
+                return Sampled(attempt.manifest(sampler, pictures), *pictures.size)
+            threads = 1  # the first frame in time gives the size, not the first that some thread has finished
+
+
+class _Attempt:
+    """Locating, choosing and reading the frames, by one way of locating after the other until one holds."""
+
+    table: FrameTable
+    span: Span
+    picks: list[Pick]
+    reader: FrameReader
+
+    def __init__(self, video: OpenVideo, plan: SamplingPlan, limits: SandboxLimits, findings: Findings) -> None:
+        self._video, self._plan, self._limits, self._findings = video, plan, limits, findings
+        self._tally = Tally()
+        self.mistaken: TableKind | None = None
+
+    def read(self, sampler: Sampler, cheapest: TableKind, pictures: PictureCollector, threads: int) -> None:
+        """Fill `pictures`. Raises TableMistaken where the decoder contradicts the table."""
+        video, count = self._video, self._plan.frames
+        table = locate_frames(video, self._limits, cheapest=cheapest, with_trace=sampler.reads_packets)
+        self.table = table
+        self.span = _span(self._plan, table, self._limits, self._findings)
+        if sampler.aims_at_keyframes:
+            targets = [self.span.middle(number, count) for number in range(count)]
+            self.table = with_confirmed_keys(video, table, targets)
+        self.reader = FrameReader(video, self.table, self._tally, threads)
+        self.picks = sampler.choose(self.table, self.span, count, self.reader.glance)
+        pictures.begin(len(self.picks))
+        self.reader.read([pick.index for pick in self.picks], pictures.deliver)
         if pictures.geometry is None:
             raise failures.VideoUnreadable("No frame of the video can be decoded; send an intact file.")
+
+    def manifest(self, sampler: Sampler, pictures: PictureCollector) -> Manifest:
+        """The account of what was read."""
+        video, plan, table, findings = self._video, self._plan, self.table, self._findings
+        assert pictures.geometry is not None
         findings.extend(pictures.findings)
         findings.look_at_table(video, table)
         if sampler.reads_packets and table.trace is None:
             findings.add("shots_unknown", "The video does not allow looking for shots; equal parts of it were sampled.")
-        if mistaken is not None and not (video.damaged_packets or findings.has("truncated")):
-            findings.add_mistaken(mistaken)
-        if video.damaged_packets or reader.substitutes or len(pictures.indices) < len(picks):
+        if self.mistaken is not None and not (video.damaged_packets or findings.has("truncated")):
+            findings.add_mistaken(self.mistaken)
+        if video.damaged_packets or self.reader.substitutes or len(pictures.indices) < len(self.picks):
             findings.add_damage()
         if len(pictures.indices) < plan.frames:
             findings.add_shortage(plan.frames, len(pictures.indices))
-        manifest = Manifest(
+        return Manifest(
             sampler=plan.sampler,
             requested_frames=plan.frames,
             video=describe(video, table, pictures.geometry, pictures.pixel_format),
-            frames=_sampled_frames(table, picks, pictures.indices, reader.substitutes),
-            coverage=measure_coverage(table, span, sorted(pictures.indices), plan.frames),
-            effort=DecodingEffort(table=table.kind.value, **vars(tally)),
+            frames=_sampled_frames(table, self.picks, pictures.indices, self.reader.substitutes),
+            coverage=measure_coverage(table, self.span, sorted(pictures.indices), plan.frames),
+            effort=DecodingEffort(table=table.kind.value, **vars(self._tally)),
             warnings=findings.warnings,
         )
-        return Sampled(manifest, *pictures.size)
 
 
 def _next_way(kind: TableKind) -> TableKind:

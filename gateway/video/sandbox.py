@@ -163,7 +163,8 @@ class Sandbox:
         self, worker: WorkerProcess, plan: SamplingPlan, video: int, seconds: float, on_progress: OnProgress | None
     ) -> tuple[SampledClip | failures.Failure, bool]:
         """The outcome of the job, and whether the worker must not be used again."""
-        job = {"plan": asdict(plan) | {"encoding": plan.encoding.value}}
+        threads = max(1, self.limits.cores // len(self._busy))
+        job = {"plan": asdict(plan) | {"encoding": plan.encoding.value}, "threads": threads}
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):

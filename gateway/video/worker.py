@@ -78,7 +78,7 @@ def _answer(
     try:
         output.clear()
         # By descriptor, so that neither the name nor its extension means anything, and opening it twice is possible.
-        sampled = sample_video(f"/proc/self/fd/{video}", plan, limits, output, report)
+        sampled = sample_video(f"/proc/self/fd/{video}", plan, limits, output, report, int(job["threads"]))
         return {
             "sampled": {
                 "manifest": sampled.manifest.to_dict(),
