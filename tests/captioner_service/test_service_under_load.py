@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 sys.path.insert(0, str(Path(__file__).parent / "worker"))  # under importlib mode tests find their helpers only thus
 
-from worker_scripts import scripted_worker
+from worker_scripts import scripted_worker  # type: ignore[import-not-found,unused-ignore]
 
 from captioner_service.app import running
 from captioner_service.settings import CaptionerSettings
@@ -65,8 +65,11 @@ async def describe(
 ) -> pb.Summary | Failure:
     """One whole stream: its summary, or how it failed."""
 
+    accepted = asyncio.Event()
+
     async def requests() -> AsyncIterator[pb.CaptionRequest]:
         yield pb.CaptionRequest(config=config(script, tokens, text_deltas=True))
+        await accepted.wait()
         yield pb.CaptionRequest(frames=pb.FrameBatch(frames=FRAMES))
         yield pb.CaptionRequest(end_of_input=pb.EndOfInput(frame_count=len(FRAMES)))
 
@@ -74,6 +77,7 @@ async def describe(
     summary = pb.Summary()
     try:
         async for reply in call:
+            accepted.set()
             if reply.HasField("summary"):
                 summary = reply.summary
     except grpc.aio.AioRpcError as error:
