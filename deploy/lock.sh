@@ -12,6 +12,12 @@ compile() {  # compile NAME EXTRAS [OPTION...]
 }
 compile test "dev" "$@"
 held=(--constraint deploy/requirements/test.txt)
+# What the tests of the captioner's model engines need beside torch. torch itself is left to pip, since its build depends
+# on the machine, and with it what only its CUDA build brings.
+compile test-torch "captioner-transformers captioner-openai" "${held[@]}" "$@"
+awk '/^[a-z]/ { keep = !/^(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==/ } /^#/ || keep' \
+  deploy/requirements/test-torch.txt >deploy/requirements/test-torch.txt.new
+mv deploy/requirements/test-torch.txt.new deploy/requirements/test-torch.txt
 compile demo "demo" "${held[@]}" "$@"
 compile captioner "embedded-captioner cli" "${held[@]}" "$@"
 compile classifier "embedded-classifier cli" "${held[@]}" "$@"

@@ -2,6 +2,7 @@
 # Makes the virtual environment for `make demo` or `make test` and puts exactly the locked packages into it.
 #   deploy/setup.sh demo|test
 # PYTHON names the interpreter (python3 by default), VENV the directory (.venv by default). Doing it twice costs nothing.
+# TORCH=0 leaves PyTorch out of the tests' environment; the tests that need it are then skipped and say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,8 @@ what=${1:?say which: demo or test}
 python=${PYTHON:-python3}
 venv=${VENV:-.venv}
 lock=deploy/requirements/$what.txt
+torch_lock=deploy/requirements/test-torch.txt
+[ "$what" = test ] && [ "${TORCH:-1}" != 0 ] || torch_lock=
 
 fail() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 
@@ -17,7 +20,7 @@ command -v "$python" >/dev/null || fail "$python is not there. Install Python 3.
   fail "$("$python" --version) is too old. Install Python 3.11 or later, or say PYTHON=/path/to/it."
 
 # The sums of what goes in: as long as they stay the same, there is nothing to do.
-sums=$("$python" - "$lock" pyproject.toml <<'PY'
+sums=$("$python" - "$lock" $torch_lock pyproject.toml <<'PY'
 import hashlib, pathlib, sys
 print(sys.version_info[:2], *(hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest() for name in sys.argv[1:]))
 PY
@@ -38,5 +41,11 @@ explain() {
 }
 echo "setup: installing the packages of $lock (some 200 MB the first time)"
 install --require-hashes -r "$lock" || explain
+if [ -n "$torch_lock" ]; then
+  echo "setup: installing PyTorch for the tests of the captioner's model engines (TORCH=0 leaves it out)"
+  # Alone and by its version: its build depends on the machine, and anything newer brings gigabytes of CUDA packages.
+  install torch==2.13.0 || explain
+  install --require-hashes --no-deps -r "$torch_lock" || explain
+fi
 install --no-deps --no-build-isolation --editable . || explain
 echo "$sums" >"$stamp"
