@@ -155,7 +155,11 @@ COMMAND = ["typer", "rich", "click", "vidtomusictags.command"]
         (
             ["captioner_service"],
             [*HEAVY, *COMMAND, "classifier_service", "gateway", "av", "yaml"],
-            ["captioner_service.engines.embedded", "captioner_service.engines.transformers"],
+            [
+                "captioner_service.engines.embedded",
+                "captioner_service.engines.openai",
+                "captioner_service.engines.transformers",
+            ],
         ),
         (
             ["classifier_service"],
