@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
-from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 
 from classifier_service.engines.embedded.coefficients import Coefficients, packaged_coefficients
 from classifier_service.engines.embedded.encoder import Encoder

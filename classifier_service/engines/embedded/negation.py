@@ -6,7 +6,7 @@ import re
 
 _NOT_DENIALS = re.compile(
     r"\b(?:not\s+(?:only|just|merely|simply|unlike|far)|no\s+(?:doubt|matter|less|fewer|sooner|end)|nothing\s+(?:but|less)"
-    r"|none\s+other|no\s+one\s+but|without\s+(?:an?\s+)?(?:doubt|question|stopping|pause)|never\s+(?:before|been)"
+    r"|none\s+other|no\s+one\s+but|without\s+(?:an?\s+)?(?:doubt|question|stopping|pause)|never\s+(?:before|been\s+(?:so|more|\w+er))"
     r"|(?:(?:no\s+one|nobody)\s+can|cannot|can\s+not|can't|could\s+not|couldn't)"
     r"\s+(?:help|stop|wait|resist|hide|hold\s+back|contain))\b",
     re.IGNORECASE,

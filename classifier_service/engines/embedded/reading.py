@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from classifier_service.engines.embedded.negation import denied
 from classifier_service.engines.engine import Statement
@@ -12,8 +13,8 @@ from classifier_service.engines.engine import Statement
 MAX_SENTENCES = 64
 MAX_SENTENCE_CHARACTERS = 400
 """A longer sentence is read as several, cut at a space where there is one."""
-WRITTEN_BY_PERCEPTION = frozenset({"content", "setting"})
-"""Kinds of statement that bear on tags; looks and motion resemble some tags for no good reason."""
+KINDS_THAT_BEAR_ON_TAGS = frozenset({"content", "setting"})
+"""Of statements; looks and motion resemble some tags for no good reason."""
 
 _SENTENCE_END = re.compile(
     r"(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)(?<!\be\.g)(?<!\bi\.e)[.!?;\u2026]+[\"')\]]*\s+"
@@ -75,9 +76,9 @@ def read(summary: str, statements: Sequence[Statement] = ()) -> Reading:
     With statements, they alone say what is content; without, the wording decides.
     """
     summary = summary.translate(_PLAIN_QUOTES)
-    sentences = list(_stated(summary, statements) if statements else _sentences(summary))
+    sentences = _stated(summary, statements) if statements else _sentences(summary)
     passages = []
-    for start, end, certainty in sentences[:MAX_SENTENCES]:
+    for start, end, certainty in islice(sentences, MAX_SENTENCES):
         opening = start + _length(_LEAD_IN, summary, start, end)
         scored = bool(statements) or not (
             _ABOUT_THE_PICTURE.match(summary, start, end) or _HEDGED.match(summary, start, end)
@@ -85,25 +86,26 @@ def read(summary: str, statements: Sequence[Statement] = ()) -> Reading:
         content = _without(denied(summary, start, end), opening, end) if scored and certainty > 0 else []
         content = [(low, high) for low, high in content if any(c.isalnum() for c in summary[low:high])]
         passages.append(Passage(start, end, content, list(_clauses(summary, opening, end)), certainty))
-    left_out = sum(end - start for start, end, _ in sentences[MAX_SENTENCES:])
+    left_out = len(summary) - passages[-1].end if next(sentences, None) else 0
     return Reading(tuple(passages), left_out)
 
 
 def _stated(summary: str, statements: Sequence[Statement]) -> Iterator[tuple[int, int, float]]:
     for statement in sorted(statements, key=lambda statement: statement.start):
-        certainty = statement.certainty if statement.kind in WRITTEN_BY_PERCEPTION else 0.0
+        certainty = statement.certainty if statement.kind in KINDS_THAT_BEAR_ON_TAGS else 0.0
         for start, end, _ in _sentences(summary[: max(0, statement.end)], max(0, statement.start)):
             yield start, end, certainty
 
 
 def _sentences(text: str, position: int = 0) -> Iterator[tuple[int, int, float]]:
     while position < len(text):
-        match = _SENTENCE_END.search(text, position)
-        end, following = (match.end(), match.end()) if match else (len(text), len(text))
-        if end - position > MAX_SENTENCE_CHARACTERS:
-            space = text.rfind(" ", position + 1, position + MAX_SENTENCE_CHARACTERS)
-            end = following = space if space > position else position + MAX_SENTENCE_CHARACTERS
-        piece = text[position:end]
+        limit = min(len(text), position + MAX_SENTENCE_CHARACTERS)
+        following = limit
+        if match := _SENTENCE_END.search(text, position, limit):
+            following = match.end()
+        elif limit < len(text) and (space := text.rfind(" ", position + 1, limit)) > position:
+            following = space
+        piece = text[position:following]
         start = position + len(piece) - len(piece.lstrip())
         end = position + len(piece.rstrip())
         if end > start:

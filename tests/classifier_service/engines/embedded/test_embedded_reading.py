@@ -84,7 +84,13 @@ def test_text_without_words_has_no_content() -> None:
 def test_reading_stops_after_the_limit_and_says_what_was_left() -> None:
     reading = read("A dog barks. " * (MAX_SENTENCES + 2))
     assert len(reading.passages) == MAX_SENTENCES
-    assert reading.characters_left_out == 2 * len("A dog barks.")
+    assert reading.characters_left_out == 2 * len("A dog barks. ") + 1
+
+
+def test_a_megabyte_costs_no_more_than_what_is_read() -> None:
+    reading = read("word " * 200_000)
+    assert len(reading.passages) == MAX_SENTENCES
+    assert reading.characters_left_out > 900_000
 
 
 def test_endless_sentences_are_cut_at_spaces_or_anywhere() -> None:
