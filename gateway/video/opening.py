@@ -183,12 +183,14 @@ def _open_container(source: Source, limits: SandboxLimits) -> InputContainer:
     no_probe: Any = [_NO_PROBE_DECODING] * (limits.max_streams + 1)
     try:
         try:
-            return av.open(_from_the_start(source), "r", options=options, stream_options=no_probe)
+            return av.open(
+                _from_the_start(source), "r", options=options, stream_options=no_probe, metadata_errors="replace"
+            )
         except ValueError as error:
             if isinstance(error, av.FFmpegError):
                 raise
             # FLV and MPEG-PS name their streams only while probing, and PyAV then refuses options for streams.
-            return av.open(_from_the_start(source), "r", options=options)
+            return av.open(_from_the_start(source), "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise failures.VideoUnreadable(
             "The file is not a video that can be read; send an intact file in a common format such as MP4, MOV, "
@@ -207,6 +209,11 @@ def _moving_pictures(container: InputContainer) -> list[VideoStream]:
     candidates = [stream for stream in container.streams.video if not stream.disposition & _NOT_THE_PICTURE]
     if not candidates:
         raise failures.VideoHasNoPicture("The file has no video stream; send one with a moving picture.")
+    # PyAV gives a stream no codec context where FFmpeg has no decoder for it, whatever its types say.
+    contexts: list[Any] = [stream.codec_context for stream in candidates]
+    candidates = [stream for stream, context in zip(candidates, contexts, strict=True) if context is not None]
+    if not candidates:
+        raise failures.VideoUnreadable("The video's codec is not known; send it in a common one such as H.264 or VP9.")
     candidates = [stream for stream in candidates if stream.frames != 1] or candidates
     return [stream for stream in candidates if stream.codec_context.name not in _STILL_CODECS] or candidates
 
