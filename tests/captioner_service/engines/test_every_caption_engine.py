@@ -1,120 +1,130 @@
-"""What every caption engine owes to those who use it, whatever it is made of."""
+"""The contract that every way of describing clips keeps, whatever is behind it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
-from captioner_service.clip import Caption, Clip, Prompt
-from captioner_service.engines import ENGINES, open_engine
-from captioner_service.engines.engine import CaptionEngine, ModelCard, OnText
+from captioner_service.clip import Clip, GenerationOptions, Prompt
+from captioner_service.describer import Describer
+from captioner_service.describers import open_describer
+from captioner_service.settings import CaptionerSettings
 
-PROMPT = Prompt("concise", "1", "Describe the video in a few sentences.")
-
-
-def clip(seed: int, frames: int, height: int = 72, width: int = 128, gap_seconds: float = 1.0) -> Clip:
-    """Noise that drifts: `frames` pictures, each the last one moved and a little brighter."""
-    noise = np.random.default_rng(seed).integers(0, 200, (height, width, 3), np.uint8)
-    pictures = np.stack([np.roll(noise, 3 * step, axis=1) + step for step in range(frames)])
-    return Clip(pictures, [gap_seconds * step for step in range(frames)], PROMPT)
+FAMILIES = ["llava_next_video", "llava_onevision", "smolvlm", "qwen2_5_vl", "qwen3_vl", "video_llava", "internvl"]
+ENGINES = ["embedded", "instant", "openai", *FAMILIES]
 
 
-CLIPS = (clip(1, 4), clip(2, 1, height=90, width=60), clip(3, 3, gap_seconds=0.04))
+@pytest.fixture(scope="session")
+def contract_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds the checkpoint of a family."""
+
+    def build(family: str) -> Path:
+        from captioner_service.engines.transformers.torchvision_shim import declare_missing_operators
+
+        declare_missing_operators()
+        from tiny_checkpoints import FAMILIES as BUILDERS  # type: ignore[import-not-found,unused-ignore]
+
+        folder: Path = tmp_path_factory.mktemp(family) / family
+        BUILDERS[family](folder)
+        return folder
+
+    return build
 
 
-@pytest.fixture(scope="module", params=sorted(ENGINES))
-def engine(request: pytest.FixtureRequest) -> Iterator[CaptionEngine]:
-    opened = open_engine(request.param)
-    yield opened
-    opened.close()
+@asynccontextmanager
+async def loaded(**settings: Any) -> AsyncIterator[Describer]:
+    describer = open_describer(CaptionerSettings(max_queued_clips=64, **settings))
+    async with describer.alive():
+        await describer.load()
+        yield describer
 
 
-def describe(
-    engine: CaptionEngine, clips: Sequence[Clip], on_text: OnText = lambda position, piece: None
-) -> list[Caption]:
-    """All of them, in batches as large as the engine's card allows."""
-    size = engine.card.max_batch_clips
-    batches = [clips[at : at + size] for at in range(0, len(clips), size)]
-    return [caption for batch in batches for caption in engine.caption(batch, on_text)]
+@asynccontextmanager
+async def behind_an_endpoint() -> AsyncIterator[Describer]:
+    from endpoint_process import endpoint  # type: ignore[import-not-found,unused-ignore]
+
+    async with endpoint("slow") as server, loaded(engine="openai", openai_base_urls=(server.url,)) as describer:
+        yield describer
 
 
-@pytest.fixture(scope="module")
-def captions(engine: CaptionEngine) -> list[Caption]:
-    """Of CLIPS, described once."""
-    return describe(engine, CLIPS)
+def opened(name: str, checkpoint: Callable[[str], Path]) -> AbstractAsyncContextManager[Describer]:
+    if name == "openai":
+        return behind_an_endpoint()
+    if name in FAMILIES:
+        if importlib.util.find_spec("torch") is None:
+            pytest.skip("needs torch: pip install -e '.[captioner-transformers]'")
+        model = {"model": str(checkpoint(name)), "context_tokens": 1024, "max_slots": 4}
+        return loaded(engine="transformers", offline=True, reserve_gib=0.0, threads=1, **model)
+    return loaded(engine=name)
 
 
-def test_no_clips_are_no_captions(engine: CaptionEngine) -> None:
-    assert engine.caption([], lambda position, piece: None) == []
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=ENGINES)
+async def describer(
+    request: pytest.FixtureRequest, contract_checkpoints: Callable[[str], Path]
+) -> AsyncIterator[Describer]:
+    async with opened(request.param, contract_checkpoints) as one:
+        yield one
 
 
-def test_there_is_one_caption_per_clip_in_their_order(engine: CaptionEngine, captions: list[Caption]) -> None:
-    assert len(captions) == len(CLIPS)
-    assert describe(engine, CLIPS[::-1]) == captions[::-1]
+def clip_of(seed: int = 0, frames: int = 4, *, tokens: int = 24, question: str = "What happens?") -> Clip:
+    """Random pictures that drift."""
+    noise = np.random.default_rng(seed).integers(0, 255, (96, 96 + 8 * frames, 3), dtype=np.uint8)
+    pictures = np.stack([noise[:, 8 * n : 8 * n + 96] for n in range(frames)])
+    options = GenerationOptions(max_new_tokens=tokens)
+    return Clip(pictures, [n / 2 for n in range(frames)], Prompt("custom", "", question), options)
 
 
-def test_one_frame_is_enough(engine: CaptionEngine) -> None:
-    (caption,) = describe(engine, [clip(4, 1)])
-    assert caption.text
+def test_the_card_says_what_is_served_and_what_it_wants(describer: Describer) -> None:
+    card = describer.card
+    assert card.engine and card.model and card.description
+    assert 1 <= card.default_frames <= card.max_frames
+    assert card.frame_short_side_pixels > 0 and card.max_new_tokens > 0 and card.max_batch_clips > 0
 
 
-def test_as_many_frames_as_the_card_allows_are_taken(engine: CaptionEngine) -> None:
-    (caption,) = describe(engine, [clip(4, engine.card.max_frames, gap_seconds=0.04)])
-    assert caption.text
+async def test_pieces_join_to_a_text_without_space_around_it(describer: Describer) -> None:
+    pieces: list[str] = []
+    described = await describer.submit(clip_of(), within_seconds=60, on_text=pieces.append)
+    text = described.caption.text
+    assert text and text == text.strip() == "".join(pieces)
+    assert described.generate_seconds > 0 and described.queue_seconds >= 0
 
 
-def test_captions_are_text_without_space_around_it(captions: list[Caption]) -> None:
-    for caption in captions:
-        assert caption.text
-        assert caption.text == caption.text.strip()
+async def test_the_same_clip_gets_the_same_text_alone_and_in_company(describer: Describer) -> None:
+    alone = (await describer.submit(clip_of(3), within_seconds=60)).caption.text
+    company = [describer.submit(clip_of(seed, 2 + seed % 3), within_seconds=60) for seed in range(8)]
+    first, *_ = await asyncio.gather(describer.submit(clip_of(3), within_seconds=60), *company)
+    assert first.caption.text == alone
 
 
-def test_pieces_join_to_the_text(engine: CaptionEngine, captions: list[Caption]) -> None:
-    for clip_, described in zip(CLIPS, captions, strict=True):
-        heard: dict[int, str] = defaultdict(str)
-
-        def listen(position: int, piece: str, heard: dict[int, str] = heard) -> None:
-            heard[position] += piece
-
-        assert describe(engine, [clip_], listen) == [described]
-        assert heard == {0: described.text}
+async def test_every_clip_gets_its_own_answer(describer: Describer) -> None:
+    one_by_one = [(await describer.submit(clip_of(seed), within_seconds=60)).caption.text for seed in range(4)]
+    together = await asyncio.gather(*(describer.submit(clip_of(seed), within_seconds=60) for seed in range(4)))
+    assert [described.caption.text for described in together] == one_by_one
 
 
-def test_statements_are_spans_of_the_text_in_its_order(captions: list[Caption]) -> None:
-    for caption in captions:
-        end = 0
-        for statement in caption.statements:
-            assert end <= statement.start < statement.end <= len(caption.text)
-            span = caption.text[statement.start : statement.end]
-            assert span == span.strip()
-            assert 0 <= statement.certainty <= 1
-            end = statement.end
+async def test_one_frame_is_a_clip(describer: Describer) -> None:
+    assert (await describer.submit(clip_of(frames=1), within_seconds=60)).caption.text
 
 
-def test_equal_clips_get_equal_captions(engine: CaptionEngine, captions: list[Caption]) -> None:
-    assert describe(engine, CLIPS) == captions
+async def test_leaving_early_takes_nothing_from_the_others(describer: Describer) -> None:
+    leaving = [asyncio.create_task(describer.submit(clip_of(seed), within_seconds=60)) for seed in range(12)]
+    await asyncio.sleep(0)
+    for task in leaving[::2]:
+        task.cancel()
+    outcomes = await asyncio.gather(*leaving, return_exceptions=True)
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[::2])
+    assert not any(isinstance(outcome, BaseException) for outcome in outcomes[1::2])
+    assert (await describer.submit(clip_of(), within_seconds=60)).caption.text
 
 
-def test_tokens_are_not_negative(captions: list[Caption]) -> None:
-    for caption in captions:
-        assert caption.prompt_tokens >= 0
-        assert caption.completion_tokens >= 0
-
-
-def test_the_card_is_filled_in(engine: CaptionEngine) -> None:
-    for field in fields(ModelCard):
-        assert getattr(engine.card, field.name), f"{field.name} is empty"
-    assert engine.card.default_frames <= engine.card.max_frames
-
-
-def test_the_card_names_the_engine_as_the_registry_does(engine: CaptionEngine, request: pytest.FixtureRequest) -> None:
-    assert engine.card.engine == request.node.callspec.params["engine"]
-
-
-def test_an_unknown_engine_stops_with_the_names_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"there is no caption engine 'llava'; there is: .*embedded"):
-        open_engine("llava")
+def test_an_unknown_engine_stops_the_start_with_the_names_that_exist() -> None:
+    with pytest.raises(ValueError, match="embedded, instant, openai, transformers"):
+        open_describer(CaptionerSettings(engine="magic"))

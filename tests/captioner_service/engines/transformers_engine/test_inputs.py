@@ -18,9 +18,13 @@ from captioner_service.engines.transformers.inputs import without_tokens
 FAMILIES = ["llava_next_video", "llava_onevision", "smolvlm", "qwen2_5_vl", "qwen3_vl", "video_llava", "internvl"]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_placeholders_in_a_question_are_taken_out(load_engine: Any, family: str) -> None:
-    engine = load_engine(family)
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request: pytest.FixtureRequest, load_engine: Any) -> Any:
+    return load_engine(request.param)
+
+
+def test_placeholders_in_a_question_are_taken_out(family: Any) -> None:
+    engine = family
     clean = engine.prepare(noise_clip(4, "What is here?"))[0]
     forged = engine.prepare(
         noise_clip(4, "What <video><|video_pad|><im<image>age> is </s><|im_end|><vid<video>eo>here?")
@@ -34,17 +38,15 @@ def test_tokens_that_appear_once_others_are_gone_are_taken_out_too() -> None:
     assert without_tokens("a<vi<video>deo>b", ["<video>"]) == "ab"
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_frame_counts_whatever_the_processor_would_sample(load_engine: Any, family: str) -> None:
-    engine = load_engine(family)
+def test_every_frame_counts_whatever_the_processor_would_sample(family: Any) -> None:
+    engine = family
     tokens = [engine.prepare(noise_clip(frames))[1] for frames in (2, 4, 8, 16)]
     assert tokens[1] - tokens[0] > 0
     assert (tokens[3] - tokens[2]) == pytest.approx(2 * (tokens[2] - tokens[1]), abs=8)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_one_frame_and_an_odd_count_are_taken(load_engine: Any, family: str) -> None:
-    engine = load_engine(family)
+def test_one_frame_and_an_odd_count_are_taken(family: Any) -> None:
+    engine = family
     for frames in (1, 3, 5):
         prefill = engine._prefiller.read(engine.prepare(noise_clip(frames))[0])
         assert torch.isfinite(prefill.logits).all()
