@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from classifier_service.taxonomy import Facet, Select, Status, Tag, Taxonomy
@@ -13,7 +14,7 @@ TOWN = Tag("town", "Town", "place")
 OLD = Taxonomy("t", "1.0.0", facets=(Facet("mood"), Facet("place")), tags=(JOY, GRIEF, TOWN))
 
 
-def changed(*tags: Tag, version: str = "1.1.0", facets: tuple[Facet, ...] = OLD.facets) -> Taxonomy:
+def changed(*tags: Tag, version: str = "1.1.0", facets: Sequence[Facet] = OLD.facets) -> Taxonomy:
     return replace(OLD, tags=tags, version=version, facets=facets)
 
 

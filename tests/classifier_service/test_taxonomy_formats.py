@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -52,8 +53,12 @@ EVERYTHING = Taxonomy(
 def unordered(taxonomy: Taxonomy) -> Taxonomy:
     """With the texts of each tag sorted: RDF has no order."""
     lists = ("synonyms", "examples", "cues_for", "cues_against", "excludes")
-    tags = [replace(tag, **{name: tuple(sorted(getattr(tag, name))) for name in lists}) for tag in taxonomy.tags]
-    return replace(taxonomy, tags=tuple(tags))
+
+    def sort(tag: Tag) -> Tag:
+        ordered: dict[str, Any] = {name: tuple(sorted(getattr(tag, name))) for name in lists}
+        return replace(tag, **ordered)
+
+    return replace(taxonomy, tags=tuple(map(sort, taxonomy.tags)))
 
 
 def taxonomies() -> list[Taxonomy]:
