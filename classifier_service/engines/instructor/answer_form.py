@@ -56,7 +56,8 @@ class Draft(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
-        return cls.wire_schema or handler(core_schema)
+        # For the tools of other providers, whose handlers in Instructor ask for a title.
+        return {"title": NAME, **cls.wire_schema} if cls.wire_schema else handler(core_schema)
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **_: Any) -> Draft:

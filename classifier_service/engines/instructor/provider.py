@@ -130,11 +130,10 @@ def _openai_client(endpoint: Endpoint, attempt_seconds: float) -> openai.AsyncOp
 
 
 def _other_client(endpoint: Endpoint) -> instructor.AsyncInstructor:
-    address = {"base_url": endpoint.base_url} if endpoint.base_url else {}
     key = {"api_key": _shown(endpoint.key)} if endpoint.key else {}
     try:
         open_any: Any = instructor.from_provider  # its overloads list models one by one
-        client: instructor.AsyncInstructor = open_any(endpoint.name, async_client=True, **key, **address)
+        client: instructor.AsyncInstructor = open_any(endpoint.name, async_client=True, **key)
     except Exception as error:  # Instructor and each provider's library have errors of their own for what is missing
         raise ValueError(f"the model {endpoint.name} cannot be used: {type(error).__name__}: {error}") from error
     return client

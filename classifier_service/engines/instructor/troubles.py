@@ -111,6 +111,9 @@ def _read(error: BaseException) -> Trouble | None:
     text = _text(error)
     if status is not None:
         return Trouble(_kind(status, text), status, _wait(error), text)
+    if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
+        # A provider's own client knows no such parameter: Anthropic's no `temperature` since its version 2.
+        return Trouble(Kind.REJECTED, 400, text=str(error).casefold())
     name = type(error).__name__
     if isinstance(error, TimeoutError) or "Timeout" in name:
         return Trouble(Kind.TIMEOUT)

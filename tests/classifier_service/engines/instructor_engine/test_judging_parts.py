@@ -66,7 +66,7 @@ def test_a_form_is_forgotten_before_there_are_too_many() -> None:
 
 def test_pydantic_shows_other_providers_the_same_schema() -> None:
     form = AnswerForms().form("digest", ["a"], ["mood"])
-    assert form.model_json_schema() == schema_for(["a"], ["mood"])
+    assert form.model_json_schema() == {"title": "VideoTags", **schema_for(["a"], ["mood"])}
 
 
 GOOD = {"key_information": [], "reasoning": "", "tags": [{"tag": "a", "confidence": 0.5}], "no_suitable_tag": []}
