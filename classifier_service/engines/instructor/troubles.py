@@ -36,12 +36,16 @@ PASSING = frozenset({Kind.RATE_LIMIT, Kind.UNAVAILABLE, Kind.TIMEOUT})
 
 @dataclass(frozen=True)
 class Trouble:
-    """One failed request. text: what the provider said, in lower case, for looking into alone; it is never shown."""
+    """One failed request. text: what the provider said, in lower case, for looking into alone; it is never shown.
+
+    sent: whether it left this process at all.
+    """
 
     kind: Kind
     status: int | None = None
     wait_seconds: float | None = None
     text: str = ""
+    sent: bool = True
 
 
 def read_trouble(error: BaseException) -> Trouble | None:
@@ -113,7 +117,7 @@ def _read(error: BaseException) -> Trouble | None:
         return Trouble(_kind(status, text), status, _wait(error), text)
     if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
         # A provider's own client knows no such parameter: Anthropic's no `temperature` since its version 2.
-        return Trouble(Kind.REJECTED, 400, text=str(error).casefold())
+        return Trouble(Kind.REJECTED, 400, text=str(error).casefold(), sent=False)
     name = type(error).__name__
     if isinstance(error, TimeoutError) or "Timeout" in name:
         return Trouble(Kind.TIMEOUT)

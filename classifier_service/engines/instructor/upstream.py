@@ -160,6 +160,7 @@ class Upstream:
             if trouble is None:
                 self._breaker.abandoned()
                 raise
+            tally.attempts -= not trouble.sent
             if trouble.kind in (Kind.UNAVAILABLE, Kind.TIMEOUT):
                 self._breaker.failed()
             else:

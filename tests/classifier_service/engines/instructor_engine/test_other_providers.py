@@ -72,7 +72,7 @@ def test_tokens_are_read_in_each_familys_words() -> None:
 
 
 def error(name: str, **attributes: Any) -> Exception:
-    made = type(name, (Exception,), {})("words")
+    made: Exception = type(name, (Exception,), {})("words")
     for key, value in attributes.items():
         setattr(made, key, value)
     return made
