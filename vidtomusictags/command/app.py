@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vidtomusictags.command import caption, classify, evaluate, health, sample, serve, tag, taxonomies, up
+from vidtomusictags.command import calibrate, caption, classify, evaluate, health, sample, serve, tag, taxonomies, up
 from vidtomusictags.command.endings import EXIT_CODES
 from vidtomusictags.command.group import DEBUG, CommandGroup
 from vidtomusictags.command.help import add
@@ -44,6 +44,7 @@ add(app, classify.classify)
 add(app, sample.sample)
 app.add_typer(taxonomies.app, name="taxonomies")
 app.add_typer(evaluate.app, name="evaluate")
+add(app, calibrate.calibrate)
 app.add_typer(serve.app, name="serve")
 add(app, up.up)
 add(app, health.health)

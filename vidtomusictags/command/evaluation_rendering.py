@@ -34,7 +34,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("run", style="bold", no_wrap=True)
     for name in _SHOWN:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", " "), justify="right")
     for run in evaluation.runs:
         table.add_row(printable(run.spec.name), *(_number(run.metrics[name].value) for name in _SHOWN))
     console.print()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 BINS = 15
+_FEWEST_BINS, _PER_BIN = 5, 10
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,14 @@ class Bins:
     edges: Numbers
 
     @classmethod
-    def of(cls, confidence: NDArray[np.float32], bins: int = BINS) -> Bins:
-        """Edges at the quantiles (Nixon et al., 2019), fewer where many confidences are equal."""
+    def of(cls, confidence: NDArray[np.float32]) -> Bins:
+        """Edges at the quantiles (Nixon et al., 2019), fewer where many confidences are equal.
+
+        15 bins; fewer, but at least 5, where that would leave less than 10 confidences in each.
+        """
         if not confidence.size:
             return cls(np.empty(0))
+        bins = min(BINS, max(_FEWEST_BINS, confidence.size // _PER_BIN))
         quantiles = np.quantile(confidence, np.arange(1, bins) / bins, method="higher")
         return cls(np.unique(quantiles.astype(np.float64)))
 

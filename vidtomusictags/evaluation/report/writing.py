@@ -38,7 +38,7 @@ class Column:
     better: int
 
 
-COLUMNS = (
+TAGS = (
     Column("macro_f1", "Macro F1", "mean over tags of F1 at the served thresholds", 1),
     Column("micro_f1", "Micro F1", "F1 over all tags and clips together", 1),
     Column("micro_precision", "Precision", "share of returned tags that are right", 1),
@@ -50,6 +50,8 @@ COLUMNS = (
     Column("precision_at_3", "P@3", "share of right tags among the three of most confidence", 1),
     Column("ndcg_at_5", "nDCG@5", "graded ranking of the five tags of most confidence", 1),
     Column("hierarchical_f1", "Hier. F1", "F1 that forgives near misses under one parent", 1),
+)
+CONFIDENCE = (
     Column("ece", "ECE", "distance between confidence and being right, all tags", -1),
     Column("ece_returned", "ECE ret.", "the same over returned tags", -1),
     Column("brier", "Brier", "squared distance between confidence and being right", -1),
@@ -90,10 +92,10 @@ def render_report(evaluation: Evaluation, curves: Sequence[tuple[str, str, Marku
         dataset=evaluation.dataset,
         runs=evaluation.runs,
         failed=any(run.failures for run in evaluation.runs),
-        columns=COLUMNS,
-        best={column.metric: _best(evaluation.runs, column) for column in COLUMNS},
+        tables=[("Tags", TAGS), ("Confidence", CONFIDENCE)],
+        best={column.metric: _best(evaluation.runs, column) for column in (*TAGS, *CONFIDENCE)},
         differences=_DIFFERENCES,
-        labels={column.metric: column.label for column in COLUMNS},
+        labels={column.metric: column.label for column in (*TAGS, *CONFIDENCE)},
         colours=[colour(place) for place in range(len(evaluation.runs))],
         curves=curves,
         tags=_tags(evaluation.runs),
@@ -107,10 +109,12 @@ def render_report(evaluation: Evaluation, curves: Sequence[tuple[str, str, Marku
 
 def _best(runs: Sequence[RunResult], column: Column) -> str:
     """The name of the best run; empty where there is one alone or none is best."""
-    there = [run for run in runs if not math.isnan(run.metrics[column.metric].value)]
-    if len(there) < 2 or not column.better:
+    values = {run.spec.name: column.better * run.metrics[column.metric].value for run in runs}
+    there = {name: round(value, 3) for name, value in values.items() if not math.isnan(value)}
+    if len(set(there.values())) < 2 or not column.better:
         return ""
-    return max(there, key=lambda run: column.better * run.metrics[column.metric].value).spec.name
+    best = [name for name, value in there.items() if value == max(there.values())]
+    return best[0] if len(best) == 1 else ""
 
 
 def _tags(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
