@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_a_text_file_is_refused_by_the_real_gateway(services: dict[str, Any], tm
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(services: dict[str, Any], film: Path) -> None:
-    line = f"{' '.join(COMMAND)} tag {film} -q | true"
+    line = f"{shlex.join([*COMMAND, 'tag', str(film)])} -q | true"
     ran = subprocess.run(
         line,
         shell=True,
