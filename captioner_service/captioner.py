@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from captioner_service.clip import Clip, GenerationOptions, Prompt
 from captioner_service.describer import Described, Describer
 from captioner_service.engines.engine import ModelCard
-from captioner_service.frames import EncodedFrame, FrameFormat, FrameOrder, decode_frames
+from captioner_service.frames import EncodedFrame, Encoding, FrameFormat, FrameOrder, decode_frames
 from vidtomusictags.rpc import failures
 
+INLINE_BYTES = 4 * 1024 * 1024
+"""Raw frames up to this are put together where they are: copying them takes less time than handing them to a thread."""
 MAX_WINDOWS_IN_FLIGHT = 4
 """Windows of one stream that are held or described at once; reading stops until one of them is done."""
 
@@ -128,7 +130,10 @@ class Captioner:
         window: int,
         tell: Callable[[TextPiece], None] | None = None,
     ) -> WindowSummary:
-        pictures = await asyncio.to_thread(decode_frames, frames, job.format)
+        if job.format.encoding is Encoding.RGB24 and sum(len(frame.data) for frame in frames) <= INLINE_BYTES:
+            pictures = decode_frames(frames, job.format)
+        else:
+            pictures = await asyncio.to_thread(decode_frames, frames, job.format)
         clip = Clip(pictures, [frame.pts_seconds for frame in frames], job.prompt, job.options)
         described = await self._describer.submit(
             clip,

@@ -24,7 +24,10 @@ class CaptionerSettings(HostSettings):
         0, ge=0, le=10_000, description="Calls of one address that run at once; 0: as many as of all together."
     )
     max_batch_wait_seconds: float = Field(
-        0.01, ge=0, le=1, description="How long the first clip of a batch waits for others; engines that batch only."
+        0.0,
+        ge=0,
+        le=1,
+        description="How long the first clip of a batch waits for others; 0: takes those that are there.",
     )
     first_message_seconds: float = Field(5.0, gt=0, description="How long a stream may take to send its config.")
     idle_seconds: float = Field(60.0, gt=0, description="Longest silence of a caller that has not ended its input.")
