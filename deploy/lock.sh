@@ -20,5 +20,6 @@ awk '/^[a-z]/ { keep = !/^(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==/ } 
 mv deploy/requirements/test-torch.txt.new deploy/requirements/test-torch.txt
 compile demo "demo" "${held[@]}" "$@"
 compile captioner "embedded-captioner cli" "${held[@]}" "$@"
-compile classifier "embedded-classifier cli" "${held[@]}" "$@"
+compile captioner-gpu "captioner-transformers captioner-openai cli" "${held[@]}" "$@"
+compile classifier "embedded-classifier classifier-instructor cli" "${held[@]}" "$@"
 compile gateway "gateway cli" "${held[@]}" "$@"
