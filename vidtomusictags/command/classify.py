@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 
+from vidtomusictags.client.classification import Classification
 from vidtomusictags.client.plain import plain
 from vidtomusictags.command import options
 from vidtomusictags.command.answering import Ask, Limits, asking_engine, asking_service
@@ -19,6 +20,20 @@ from vidtomusictags.command.endings import FAILED, OK, UNREACHABLE, Mistake, end
 from vidtomusictags.command.rendering import print_classification, stdout
 
 _STDIN = "-"
+_FULL = "full"
+Shape = Callable[[Classification], dict[str, Any]]
+
+
+def notebook(found: Classification) -> dict[str, Any]:
+    """The shape of the prototype's notebook: labels and confidences, key information, reasoning."""
+    return {
+        "tag": [{"tag": tag.label, "confidence": tag.confidence} for tag in found.tags],
+        "key_information": list(found.key_information),
+        "reasoning": found.reasoning,
+    }
+
+
+_SHAPES: Mapping[str, Shape] = {_FULL: plain, "notebook": notebook}
 
 
 def classify(
@@ -42,6 +57,9 @@ def classify(
     min_confidence: options.MinConfidence = None,
     timeout: options.Timeout = options.TIMEOUT_SECONDS,
     as_json: options.AsJson = False,
+    form: Annotated[
+        str, typer.Option("--format", metavar="full|notebook", help="notebook: the prototype's shape; implies --json.")
+    ] = _FULL,
 ) -> None:
     """Tag texts about videos.
 
@@ -52,18 +70,22 @@ def classify(
     vidtags classify --summary "A squirrel eats a nut."
     vidtags classify --summary - --taxonomy my-moods.yaml --json < summary.txt
     vidtags classify --jsonl summaries.jsonl --engine embedded > tags.jsonl
+    vidtags classify --summary "A squirrel eats a nut." --format notebook
     """
     if (summary is None) == (lines is None):
         raise Mistake("give either --summary or --jsonl")
+    if form not in _SHAPES:
+        raise Mistake(f"--format must be {' or '.join(_SHAPES)}, not {form}")
+    shape = _SHAPES[form]
     limits = Limits(options.split(include), options.split(exclude), max_tags, min_confidence)
     answerer = asking_engine(engine, limits) if engine else asking_service(classifier, limits, timeout_seconds=timeout)
     if lines is not None:
         with _opened(lines) as file, answerer as ask:
-            raise typer.Exit(_classify_lines(file, ask, taxonomy))
+            raise typer.Exit(_classify_lines(file, ask, taxonomy, shape))
     with answerer as ask:
         found = ask(sys.stdin.read().strip() if summary == _STDIN else str(summary), taxonomy)
-    if as_json:
-        print_document(plain(found))
+    if as_json or form != _FULL:
+        print_document(shape(found))
     else:
         print_classification(stdout(), found)
 
@@ -72,17 +94,17 @@ def _opened(name: str) -> AbstractContextManager[TextIO]:
     return nullcontext(sys.stdin) if name == _STDIN else Path(name).open(encoding="utf-8")
 
 
-def _classify_lines(file: Iterable[str], ask: Ask, taxonomy: str | None) -> int:
+def _classify_lines(file: Iterable[str], ask: Ask, taxonomy: str | None, shape: Shape) -> int:
     code = OK
     for number, line in enumerate(file, start=1):
         if line.strip():
-            document = _answered(line, number, ask, taxonomy)
+            document = _answered(line, number, ask, taxonomy, shape)
             print_line(document)
             code = FAILED if "error" in document else code
     return code
 
 
-def _answered(line: str, number: int, ask: Ask, taxonomy: str | None) -> dict[str, Any]:
+def _answered(line: str, number: int, ask: Ask, taxonomy: str | None, shape: Shape) -> dict[str, Any]:
     """The document for one line. A service that cannot be reached is a matter of the whole run, and raised."""
     document: dict[str, Any] = {"id": None}
     try:
@@ -91,7 +113,7 @@ def _answered(line: str, number: int, ask: Ask, taxonomy: str | None) -> dict[st
         summary, its_taxonomy = entry.get("summary"), entry.get("taxonomy")
         if not isinstance(summary, str) or not isinstance(its_taxonomy, str | None):
             raise Mistake('"summary" must be a text, and "taxonomy" one too where there is one')
-        return {**document, **plain(ask(summary, its_taxonomy or taxonomy))}
+        return {**document, **shape(ask(summary, its_taxonomy or taxonomy))}
     except Exception as error:  # told in the document, where the reader of the lines looks
         ending = ending_of(error)
         if ending.exit_code == UNREACHABLE:

@@ -136,7 +136,7 @@ def _other_client(endpoint: Endpoint) -> instructor.AsyncInstructor:
         client: instructor.AsyncInstructor = open_any(endpoint.name, async_client=True, **key)
     except Exception as error:  # Instructor and each provider's library have errors of their own for what is missing
         raise ValueError(f"the model {endpoint.name} cannot be used: {type(error).__name__}: {error}") from error
-    inner = getattr(client, "client", None)
+    inner: Any = getattr(client, "client", None)
     if hasattr(inner, "max_retries"):
         inner.max_retries = 0  # whoever calls decides about trying again, and counts the tries
     return client
