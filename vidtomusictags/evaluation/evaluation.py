@@ -12,6 +12,8 @@ from vidtomusictags.evaluation.dataset import Dataset
 from vidtomusictags.evaluation.inference import Difference, differences
 from vidtomusictags.evaluation.run_result import RunResult
 
+_MOST_NAMED = 8
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -58,12 +60,13 @@ class Evaluation:
                 f"The data set has {_number(len(self.dataset.faults), 'fault')}; {left_out} of {self.dataset.rows} rows"
                 " are left out."
             )
-        for run in self.runs:
-            if run.one_class_tags:
-                named = ", ".join(run.one_class_tags[:8]) + ("" if len(run.one_class_tags) <= 8 else ", ...")
+        alike = {(tuple(run.one_class_tags), run.taxonomy.id, len(run.truth.tags)) for run in self.runs}
+        for one_class, taxonomy, count in sorted(alike):
+            if one_class:
+                named = ", ".join(one_class[:_MOST_NAMED]) + (", ..." if len(one_class) > _MOST_NAMED else "")
                 said.append(
-                    f"Run {run.spec.name}: {len(run.one_class_tags)} of {len(run.truth.tags)} tags are expected of no"
-                    f" clip or of every clip and cannot be ranked: {named}."
+                    f"{len(one_class)} of the {count} tags of {taxonomy} are expected of no clip or of every clip and"
+                    f" cannot be ranked: {named}."
                 )
         said += self.agreement.warnings
         return said

@@ -60,7 +60,7 @@ class Recorder:
         unfinished = path.with_name(f"{path.name}.part")
         with unfinished.open("w", encoding="utf-8") as file:
             for line in lines:
-                file.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
         unfinished.replace(path)
 
     def _note(self, kind: str, key: str, content: dict[str, Any]) -> None:

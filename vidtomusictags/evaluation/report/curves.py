@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -127,6 +127,11 @@ def _unit(axes: Axes, x: str, y: str) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=x, ylabel=y)
 
 
+def _legend(axes: Axes, where: Literal["upper left", "lower left"]) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc=where)
+
+
 def _reliability(axes: Axes, runs: Sequence[RunResult]) -> None:
     axes.plot([0, 1], [0, 1], color="#9aa3ad", linewidth=1, linestyle=":")
     for place, run in enumerate(runs):
@@ -134,7 +139,7 @@ def _reliability(axes: Axes, runs: Sequence[RunResult]) -> None:
         label = f"{run.spec.name} (ECE {found.ece:.3f})"
         axes.plot(found.confidence, found.right, marker="o", markersize=3.5, label=label, **_line(place))
     _unit(axes, "confidence", "share that was right")
-    axes.legend(loc="upper left")
+    _legend(axes, "upper left")
 
 
 def _reliability_returned(axes: Axes, runs: Sequence[RunResult]) -> None:
@@ -145,7 +150,7 @@ def _reliability_returned(axes: Axes, runs: Sequence[RunResult]) -> None:
             label = f"{run.spec.name} (ECE {found.ece:.3f})"
             axes.plot(found.confidence, found.right, marker="o", markersize=3.5, label=label, **_line(place))
     _unit(axes, "confidence", "share that was right")
-    axes.legend(loc="upper left")
+    _legend(axes, "upper left")
 
 
 def _precision_recall(axes: Axes, runs: Sequence[RunResult]) -> None:
@@ -158,7 +163,7 @@ def _precision_recall(axes: Axes, runs: Sequence[RunResult]) -> None:
         served = run.metrics["micro_recall"].value, run.metrics["micro_precision"].value
         axes.plot(*served, marker="o", color=colour(place), markersize=6, markeredgecolor="white")
     _unit(axes, "recall", "precision")
-    axes.legend(loc="lower left")
+    _legend(axes, "lower left")
 
 
 def _risk_coverage(axes: Axes, runs: Sequence[RunResult]) -> None:
@@ -167,7 +172,7 @@ def _risk_coverage(axes: Axes, runs: Sequence[RunResult]) -> None:
         label = f"{run.spec.name} (area {found.area:.3f})"
         axes.step(found.coverage, found.risk, where="post", label=label, **_line(place))
     _unit(axes, "share of clips tagged", "share whose best tag is wrong")
-    axes.legend(loc="upper left")
+    _legend(axes, "upper left")
 
 
 def _cost_quality(axes: Axes, runs: Sequence[RunResult]) -> None:
