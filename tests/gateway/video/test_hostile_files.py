@@ -111,7 +111,7 @@ async def test_a_playlist_opens_no_other_file(tmp_path: Path, clip: MakeClip, sa
         assert await outcome_of(sandbox, tmp_path / name) == "VideoUnreadable", name
 
 
-async def test_countless_tiny_frames_in_one_gop_run_into_the_processor_limit(tmp_path: Path) -> None:
+async def test_countless_tiny_frames_in_one_gop_run_into_the_time_limit(tmp_path: Path) -> None:
     path = tmp_path / "endless.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -126,12 +126,12 @@ async def test_countless_tiny_frames_in_one_gop_run_into_the_processor_limit(tmp
         packets += stream.encode(None)
         container.mux(packets[0])
         predicted = bytes(packets[1])
-        for number in range(1, 60_000):
+        for number in range(1, 30_000):
             packet = av.Packet(predicted)
             packet.stream, packet.time_base = stream, Fraction(1, 25)
             packet.pts = packet.dts = number
             container.mux(packet)
-    async with running_sandbox(SandboxLimits(workers=1, cpu_seconds=1)) as sandbox:
+    async with running_sandbox(SandboxLimits(workers=1, wall_seconds=0.5)) as sandbox:
         assert await outcome_of(sandbox, path) == "DecodeTimeout"
 
 
