@@ -68,6 +68,7 @@ class Intake(threading.Thread):
         self._channel, self._messages, self._engine, self._owner = channel, messages, engine, owner
         self._to_prepare: queue.SimpleQueue[tuple[Add, int, float]] = queue.SimpleQueue()
         self._known: dict[int, Generation] = {}
+        self._open: set[int] = set()
         self._gone: set[int] = set()
         threading.Thread(target=self._prepare_all, name="prepare", daemon=True).start()
 
@@ -75,8 +76,9 @@ class Intake(threading.Thread):
         """Ends the process when the service hangs up, even while a step is stuck."""
         for message in self._messages:
             if isinstance(message, Add):
+                self._open.add(message.id)
                 self._to_prepare.put((message, self._channel.next_file(), time.monotonic()))
-            elif isinstance(message, Cancel):
+            elif isinstance(message, Cancel) and message.id in self._open:
                 self._gone.add(message.id)
                 if message.id in self._known:
                     self._known[message.id].cancelled = True
@@ -84,6 +86,7 @@ class Intake(threading.Thread):
 
     def forget(self, id: int) -> None:
         """The clip has ended."""
+        self._open.discard(id)
         self._known.pop(id, None)
         self._gone.discard(id)
 

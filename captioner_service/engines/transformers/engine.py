@@ -108,21 +108,24 @@ class TransformersEngine:
             min(self._options.default_frames, self._sizes.max_frames), self._sizes.short_side, new_tokens=CANARY_TOKENS
         )
         prepared = self._inputs.prepare(clip)
-        alone = self._run_canary([prepared], clip)
-        self._run_canary([prepared] * self._limit, clip)
+        alone = self._run_canary(prepared, clip, times=1)
+        self._run_canary(prepared, clip, times=self._limit)
         self._prefiller.forget()
-        return alone[0]
+        return alone
 
-    def _run_canary(self, prompts: Sequence[Prepared], clip: Clip) -> list[list[int]]:
+    def _run_canary(self, prepared: Prepared, clip: Clip, *, times: int) -> Sequence[int]:
+        prefill = self._prefiller.read(prepared)
         generations = [
-            Generation(-1, clip.options, prompt, prompt.prompt_tokens, TextStream(self.decode), float("inf"), _unheard)
-            for prompt in prompts
+            Generation(
+                -1, clip.options, prepared, prepared.prompt_tokens, TextStream(self.decode), float("inf"), _unheard
+            )
+            for _ in range(times)
         ]
         for generation in generations:
-            self._slots.join(generation, self._prefiller.read(generation.prepared))
+            self._slots.join(generation, prefill)
         while self._slots.live:
             self._slots.step()
-        return [generation.tokens for generation in generations]
+        return generations[0].tokens
 
     def prepare(self, clip: Clip) -> tuple[Prepared, int]:
         """See `SlotEngine`."""
