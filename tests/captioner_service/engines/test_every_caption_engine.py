@@ -125,6 +125,15 @@ async def test_leaving_early_takes_nothing_from_the_others(describer: Describer)
     assert (await describer.submit(clip_of(), within_seconds=60)).caption.text
 
 
+async def test_without_torch_the_start_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    describer = open_describer(CaptionerSettings(engine="transformers"))
+    async with describer.alive():
+        with pytest.raises(ValueError, match=r"pip install 'vidtomusictags\[captioner-transformers\]'"):
+            await describer.load()
+
+
 def test_an_unknown_engine_stops_the_start_with_the_names_that_exist() -> None:
     with pytest.raises(ValueError, match="embedded, instant, openai, transformers"):
         open_describer(CaptionerSettings(engine="magic"))

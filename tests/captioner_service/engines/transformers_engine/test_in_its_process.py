@@ -15,6 +15,7 @@ import grpc
 from slot_requests import noise_clip
 
 from captioner_service.app import running
+from captioner_service.describer import Described
 from captioner_service.describers import open_describer
 from captioner_service.settings import CaptionerSettings
 from captioner_service.worker.in_flight import InFlight
@@ -40,6 +41,14 @@ def settings(checkpoints: Path, **other: object) -> CaptionerSettings:
     )
 
 
+def long_text(describer: InFlight) -> tuple[asyncio.Task[Described], asyncio.Event]:
+    """A call that will not end by itself for a while, and what is set once its text begins to come."""
+    heard = asyncio.Event()
+    clip = noise_clip(4, max_new_tokens=500)
+    task = asyncio.create_task(describer.submit(clip, within_seconds=90, on_text=lambda _: heard.set()))
+    return task, heard
+
+
 async def test_a_worker_killed_or_stopped_under_load_costs_no_unheard_text(checkpoints: Path) -> None:
     describer = open_describer(settings(checkpoints, max_step_seconds=3.0))
     assert isinstance(describer, InFlight)
@@ -48,10 +57,7 @@ async def test_a_worker_killed_or_stopped_under_load_costs_no_unheard_text(check
         await describer.load()
         expected = [(await describer.submit(clip, within_seconds=60)).caption.text for clip in clips]
         for fault in (signal.SIGKILL, signal.SIGSTOP):
-            heard = asyncio.Event()
-            first = asyncio.create_task(
-                describer.submit(noise_clip(4, max_new_tokens=500), within_seconds=90, on_text=lambda _, heard=heard: heard.set())
-            )
+            first, heard = long_text(describer)
             running_clips = [asyncio.create_task(describer.submit(clip, within_seconds=90)) for clip in clips]
             await heard.wait()
             pid = describer.worker_pid
