@@ -13,6 +13,7 @@ from classifier_service.engines.embedded.coefficients import packaged_coefficien
 from classifier_service.engines.embedded.encoder import Encoder
 from classifier_service.engines.embedded.prototypes import PrototypeCache, Prototypes, embed
 from classifier_service.engines.embedded.reading import Reading, read
+from classifier_service.engines.embedded.scene_vectors import packaged_vectors
 from classifier_service.engines.embedded.scenes import Scenes, packaged_concepts, packaged_digest
 from classifier_service.engines.embedded.scoring import likenesses, score
 from classifier_service.engines.embedded.shortlisting import shortlist
@@ -36,7 +37,7 @@ class EmbeddedEngine:
         weights = find_weights()
         self._coefficients = packaged_coefficients()
         self._encoder = Encoder(weights)
-        self._scenes = Scenes(self._encoder, packaged_concepts())
+        self._scenes = Scenes(packaged_vectors(self._encoder), packaged_concepts())
         self._cache = PrototypeCache()
         self._answering = ThreadPoolExecutor(1, thread_name_prefix="embedded-classifier")
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="embedded-classifier-taxonomies")

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Protocol
 
-from classifier_service.engines.embedded.encoder import Encoder, Vectors
+from classifier_service.engines.embedded.encoder import Vectors
 from classifier_service.engines.embedded.likeness import Numbers, nearest
 
 LEAST_RESEMBLANCE = 0.60
@@ -25,13 +26,19 @@ class Concept:
     scenes: Sequence[str]
 
 
+class Encodes(Protocol):
+    """Turns texts into unit vectors, float32 (texts, 384)."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors: ...
+
+
 class Scenes:
-    """The packaged concepts as vectors; scenes are encoded when first borrowed.
+    """Concepts as vectors; scenes that `encode` does not know beforehand are encoded when first borrowed.
 
     One thread may encode taxonomies with it while another reads the vectors of concepts borrowed before.
     """
 
-    def __init__(self, encoder: Encoder, concepts: Sequence[Concept]) -> None:
+    def __init__(self, encoder: Encodes, concepts: Sequence[Concept]) -> None:
         self._encoder = encoder
         self._concepts = concepts
         self._names = encoder.encode([name for concept in concepts for name in concept.names])

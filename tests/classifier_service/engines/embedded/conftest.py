@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from classifier_service.engines.embedded.encoder import Encoder
+from classifier_service.engines.embedded.scene_vectors import packaged_vectors
 from classifier_service.engines.embedded.scenes import Scenes, packaged_concepts
 from classifier_service.engines.embedded.weights import find_weights
 
@@ -16,4 +17,4 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="session")
 def scenes(encoder: Encoder) -> Scenes:
-    return Scenes(encoder, packaged_concepts())
+    return Scenes(packaged_vectors(encoder), packaged_concepts())
