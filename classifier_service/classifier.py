@@ -23,10 +23,11 @@ from classifier_service.facets import FacetAnswer, facet_answers
 from classifier_service.summaries import JoinedSegments, Segment, check_summary
 from classifier_service.taxonomy import Taxonomy
 from classifier_service.verifying import verify
-from vidtomusictags.rpc.failures import InvalidRequest
+from vidtomusictags.rpc.failures import Failure, InvalidRequest
 
 DEFAULT_MAX_TAGS = 10
 MAX_TAGS = 100
+_COSTS = ("attempts", "prompt_tokens", "completion_tokens", "usd")
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,11 @@ class Classifier:
             statements=statements,
         )
         started = time.monotonic()
-        answer = await self._engine.classify(question)
+        try:
+            answer = await self._engine.classify(question)
+        except Failure as failure:  # what it cost all the same goes into the log line, too
+            structlog.contextvars.bind_contextvars(**{k: v for k, v in failure.details.items() if k in _COSTS})
+            raise
         verify(answer, question)
         if not wanted.all_scores:
             answer = replace(answer, scores=())

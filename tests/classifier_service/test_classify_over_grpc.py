@@ -147,6 +147,8 @@ async def test_a_providers_trouble_reaches_the_caller_by_its_name(
     assert failure.retry_after_seconds == delay
     assert failure.details["attempts"] == ("2" if kind is failures.AnswerInvalid else "1")
     assert failure.code != "UNAUTHENTICATED"
+    (line,) = logs.of("answered", reason=kind.reason)
+    assert line["attempts"] == failure.details["attempts"]
     assert not [secret for secret in (KEY, SUMMARY) if secret in f"{failure} {failure.details} {logs.text}"]
 
 
