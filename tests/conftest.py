@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as the command does, before an engine loads onnxruntime
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # under importlib mode nothing else lets tests find it
 
 from log_lines import LogLines, LogStream

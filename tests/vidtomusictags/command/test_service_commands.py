@@ -194,3 +194,11 @@ def test_a_service_asks_itself_where_its_settings_say(vidtags: Any, monkeypatch:
     assert vidtags("health", "gateway", "--json").document == {
         "gateway": {"address": "127.0.0.1:1", "state": "unreachable"}
     }
+
+
+def test_an_engine_in_the_command_keeps_no_journal_of_its_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"), str(tmp_path))
+    ran = run("classify", "--summary", "A dog runs.", "--engine", "embedded", environment=places)
+    assert ran.returncode == 0, ran.stderr
+    assert list(tmp_path.rglob("*")) == []
