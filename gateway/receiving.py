@@ -24,9 +24,13 @@ async def receive(
     yield _progress(0, size_bytes or 0)
     async for chunk in chunks:
         if isinstance(chunk, int):
-            if chunk != upload.size or size_bytes not in (None, upload.size):
+            if chunk != upload.size:
                 raise InputCountMismatch(
                     f"end_of_input counts {chunk} bytes, {upload.size} arrived; send the file again."
+                )
+            if size_bytes not in (None, upload.size):
+                raise InputCountMismatch(
+                    f"config.size_bytes said {size_bytes} bytes, {upload.size} arrived; send the file again."
                 )
             yield _progress(upload.size, upload.size)
             return

@@ -71,6 +71,7 @@ async def test_a_size_that_was_announced_otherwise_is_a_loss(gateway: Any, film_
     config = pb.UploadConfig(size_bytes=len(film_bytes) - 1)
     outcome = await tag_upload(gateway.stub, [film_bytes], config=config)
     assert outcome.failure.reason == "INPUT_COUNT_MISMATCH"
+    assert f"size_bytes said {len(film_bytes) - 1} bytes, {len(film_bytes)} arrived" in outcome.failure.message
 
 
 async def test_an_upload_that_announces_too_much_is_refused_before_it_begins(gateway: Any) -> None:
