@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from classifier_service.budget import Budget
 from classifier_service.engines.calibrated import CalibratedEngine
 from classifier_service.engines.engine import ClassificationEngine
-from classifier_service.engines.falling_back import FallingBack
+from classifier_service.engines.falling_back import RESERVE_SECONDS, FallingBack
 from classifier_service.engines.instructor.options import InstructorOptions
 from classifier_service.engines.late_shortlister import LateShortlister, can_shortlist
 from classifier_service.engines.options import EngineOptions
@@ -53,10 +54,12 @@ def open_engine(name: str, options: EngineOptions | None = None) -> Classificati
     if name not in ENGINES:
         raise ValueError(f"there is no classification engine {name!r}; there is: {', '.join(sorted(ENGINES))}")
     budget = Budget(options.instructor.budget)
-    opened = [ENGINES[name](options, options.instructor, budget)]
-    for fallback in options.fallbacks if name == "instructor" else ():
+    fallbacks = options.fallbacks if name == "instructor" else ()
+    sooner = replace(options, remaining_seconds=lambda: options.remaining_seconds() - RESERVE_SECONDS)
+    opened = [ENGINES[name](sooner if fallbacks else options, options.instructor, budget)]
+    for position, fallback in enumerate(fallbacks, start=1):
         kind = "embedded" if fallback == "embedded" else "instructor"
         own = options.instructor if isinstance(fallback, str) else fallback
-        opened.append(ENGINES[kind](options, own, budget))
+        opened.append(ENGINES[kind](options if position == len(fallbacks) else sooner, own, budget))
     calibrated = [CalibratedEngine(engine, options.calibrations) for engine in opened]
     return calibrated[0] if len(calibrated) == 1 else FallingBack(calibrated)

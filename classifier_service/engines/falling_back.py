@@ -21,6 +21,9 @@ from vidtomusictags.rpc.failures import Failure
 
 log = structlog.get_logger()
 
+RESERVE_SECONDS = 5.0
+"""Of a call, kept back from every engine but the last: a provider that hangs must leave time for who stands in."""
+
 _WORTH_ANOTHER = (
     failures.UpstreamUnavailable,
     failures.UpstreamRateLimited,
@@ -30,9 +33,11 @@ _WORTH_ANOTHER = (
     failures.BudgetExceeded,
     failures.ContextLengthExceeded,
     failures.AnswerInvalid,
+    failures.DeadlineExceeded,
+    failures.WouldMissDeadline,
 )
-"""Failures of an engine or its provider. What the question itself causes, or its deadline, no other engine mends; and
-a refusal of content is an answer that is not to be shopped around for."""
+"""Failures of an engine or its provider. What the question itself causes no other engine mends; and a refusal of
+content is an answer that is not to be shopped around for. A deadline here is the one that leaves RESERVE_SECONDS."""
 
 
 class FallingBack:

@@ -189,6 +189,13 @@ async def test_a_fall_back_answers_and_says_so(logs: Any) -> None:
     assert len(logs.of("fell_back")) == 2
 
 
+async def test_a_provider_that_hangs_leaves_time_for_the_fall_back() -> None:
+    async with serving(hangs, fallbacks="embedded") as service:
+        reply = await service.stub.Classify(pb.ClassifyRequest(summary=SUMMARY), timeout=7.0)
+    assert reply.classification.provenance.engine == "embedded"
+    assert [one.reason for one in reply.classification.provenance.passed_over] == ["DEADLINE_EXCEEDED"]
+
+
 async def test_a_fall_back_does_not_mend_what_the_caller_did() -> None:
     async with serving(says("", finish="content_filter"), fallbacks="embedded") as service:
         failure = await failure_of(service.stub.Classify(pb.ClassifyRequest(summary=SUMMARY)))
