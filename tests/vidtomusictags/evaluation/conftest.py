@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_up import Measured, measured
+from made_up import measured
+
+from vidtomusictags.evaluation.inference import Measured
 
 
 @pytest.fixture

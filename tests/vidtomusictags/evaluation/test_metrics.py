@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from made_up import Measured, measured, wide
+from made_up import measured, wide
 from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
@@ -20,7 +20,7 @@ from sklearn.metrics import (
 )
 
 from vidtomusictags.evaluation.calibration_error import reliability
-from vidtomusictags.evaluation.inference import point_values
+from vidtomusictags.evaluation.inference import Measured, point_values
 from vidtomusictags.evaluation.point_metrics import point_metrics, precision_recall_points, tag_figures
 from vidtomusictags.evaluation.ranking import TagRanking, item_ranking
 from vidtomusictags.evaluation.risk_coverage import risk_coverage
