@@ -8,8 +8,8 @@ import sys
 
 def main() -> None:
     """Runs the command with the arguments of this process, and ends it with the command's exit code."""
-    # Read by onnxruntime when it is loaded: it would otherwise keep a device id and a journal of its use in the home and
-    # temporary directories, and send it to its maker.
+    # Read by onnxruntime when it is loaded. Without it, onnxruntime keeps a device id and a journal of its use in the
+    # home and temporary directories, and sends them to its maker.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Both are read by gRPC when it is loaded. Its fork handlers are of no use here, since nothing forks without exec,
     # and below ERROR it writes lines about its inner workings between those that are meant for people.
