@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -18,6 +17,7 @@ from vidtomusictags.command.answering import Ask, Limits, asking_engine, asking_
 from vidtomusictags.command.documents import print_document, print_line
 from vidtomusictags.command.endings import FAILED, OK, UNREACHABLE, Mistake, ending_of
 from vidtomusictags.command.rendering import print_classification, stdout
+from vidtomusictags.command.stdin import stdin_bytes
 
 _STDIN = "-"
 _FULL = "full"
@@ -83,18 +83,32 @@ def classify(
         with _opened(lines) as file, answerer as ask:
             raise typer.Exit(_classify_lines(file, ask, taxonomy, shape))
     with answerer as ask:
-        found = ask(sys.stdin.read().strip() if summary == _STDIN else str(summary), taxonomy)
+        found = ask(_sendable(_read(stdin_bytes().read()) if summary == _STDIN else str(summary)), taxonomy)
     if as_json or form != _FULL:
         print_document(shape(found))
     else:
         print_classification(stdout(), found)
 
 
-def _opened(name: str) -> AbstractContextManager[TextIO]:
-    return nullcontext(sys.stdin) if name == _STDIN else Path(name).open(encoding="utf-8")
+def _opened(name: str) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(stdin_bytes()) if name == _STDIN else Path(name).open("rb")
 
 
-def _classify_lines(file: Iterable[str], ask: Ask, taxonomy: str | None, shape: Shape) -> int:
+def _read(data: bytes) -> str:
+    """The text; bytes that are no UTF-8 stay recognisable, as in arguments of a command."""
+    return data.decode(errors="surrogateescape").strip()
+
+
+def _sendable(summary: str) -> str:
+    """The summary, if it can be sent. Raises Mistake."""
+    try:
+        summary.encode()
+    except UnicodeEncodeError as error:
+        raise Mistake("the summary is not UTF-8 text; save it with that encoding") from error
+    return summary
+
+
+def _classify_lines(file: Iterable[bytes], ask: Ask, taxonomy: str | None, shape: Shape) -> int:
     code = OK
     for number, line in enumerate(file, start=1):
         if line.strip():
@@ -104,7 +118,7 @@ def _classify_lines(file: Iterable[str], ask: Ask, taxonomy: str | None, shape: 
     return code
 
 
-def _answered(line: str, number: int, ask: Ask, taxonomy: str | None, shape: Shape) -> dict[str, Any]:
+def _answered(line: bytes, number: int, ask: Ask, taxonomy: str | None, shape: Shape) -> dict[str, Any]:
     """The document for one line. A service that cannot be reached is a matter of the whole run, and raised."""
     document: dict[str, Any] = {"id": None}
     try:
@@ -113,7 +127,7 @@ def _answered(line: str, number: int, ask: Ask, taxonomy: str | None, shape: Sha
         summary, its_taxonomy = entry.get("summary"), entry.get("taxonomy")
         if not isinstance(summary, str) or not isinstance(its_taxonomy, str | None):
             raise Mistake('"summary" must be a text, and "taxonomy" one too where there is one')
-        return {**document, **shape(ask(summary, its_taxonomy or taxonomy))}
+        return {**document, **shape(ask(_sendable(summary), its_taxonomy or taxonomy))}
     except Exception as error:  # told in the document, where the reader of the lines looks
         ending = ending_of(error)
         if ending.exit_code == UNREACHABLE:
@@ -121,9 +135,9 @@ def _answered(line: str, number: int, ask: Ask, taxonomy: str | None, shape: Sha
         return document | {"error": {**ending.to_dict(), "line": number}}
 
 
-def _object(line: str) -> dict[str, Any]:
+def _object(line: bytes) -> dict[str, Any]:
     try:
-        entry = json.loads(line)
+        entry = json.loads(_read(line))
     except ValueError as error:
         raise Mistake(f"the line is not JSON: {error}") from error
     if not isinstance(entry, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vidtomusictags.command.endings import Mistake
 from vidtomusictags.command.extras import needing
+from vidtomusictags.command.stdin import stdin_bytes
 
 if TYPE_CHECKING:
     from gateway.video.plan import SamplingPlan
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 def local_path(argument: str) -> Iterator[Path]:
     """The path of a video on the command line; for `-` that of a file with stdin's content, gone after the block.
 
-    Raises OSError for a file that is missing or a directory, Mistake for a URI.
+    Raises OSError for a file that is missing or a directory, Mistake for a URI or a stdin that is not there.
     """
     if argument == "-":
         with NamedTemporaryFile(prefix="vidtags-") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+            shutil.copyfileobj(stdin_bytes(), copy)
             copy.flush()
             yield Path(copy.name)
         return

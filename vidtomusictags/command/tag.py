@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from vidtomusictags.command.endings import FAILED, OK, UNREACHABLE, Ending, Mist
 from vidtomusictags.command.group import tell
 from vidtomusictags.command.progress import reporting
 from vidtomusictags.command.rendering import print_tagged, stdout
+from vidtomusictags.command.stdin import stdin_bytes
 from vidtomusictags.command.taxonomy_argument import for_service
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _tag_all(client: Client, names: Sequence[str], wanted: TagOptions, how: _How
 
 def _tag_one(client: Client, name: str, wanted: TagOptions, how: _How) -> _Outcome:
     shown = "stdin" if name == _STDIN else name
-    video = sys.stdin.buffer if name == _STDIN else name
+    video = stdin_bytes() if name == _STDIN else name
     try:
         with reporting(shown, quiet=how.quiet) as reporter:
             on_text = None if how.quiet else reporter.text

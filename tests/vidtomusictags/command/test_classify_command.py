@@ -57,6 +57,24 @@ def test_a_bad_line_gives_its_error_and_the_others_go_on(vidtags: Any) -> None:
     assert '"summary" must be a text' in ran.lines[3]["error"]["message"]
 
 
+def test_a_line_that_is_no_text_gives_its_error_and_the_others_go_on(vidtags: Any, tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(
+        b'{"id": 1, "summary": "A dog."}\n{"id": 2, "summary": "\xff"}\n'
+        b'{"id": "\\ud800", "summary": "A dog."}\n{"id": 4, "summary": "\\ud800"}\n'
+    )
+    ran = vidtags("classify", "--jsonl", file)
+    documents = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [document["id"] for document in documents] == [1, 2, "\ud800", 4]
+    assert [document.get("error", {}).get("reason") for document in documents] == [None, "INVALID_REQUEST"] * 2
+    assert ran.code == 4
+
+
+def test_a_summary_that_is_no_text_is_the_users_mistake(vidtags: Any) -> None:
+    ran = vidtags("classify", "--summary", "-", stdin=b"\xff\xfe")
+    assert (ran.code, ran.stderr) == (2, "vidtags: the summary is not UTF-8 text; save it with that encoding\n")
+
+
 def test_a_line_that_the_service_refuses_gives_its_error(vidtags: Any, script: Any) -> None:
     script.refuse = failures.SummaryInvalid("A summary has 1 to 20,000 characters.", field="summary")
     ran = vidtags("classify", "--jsonl", "-", stdin='{"id": "a", "summary": ""}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,6 +56,16 @@ def test_what_nobody_foresaw_is_one_line_too(vidtags: Any, clip: Path, monkeypat
 def test_a_message_from_elsewhere_cannot_write_to_the_terminal(vidtags: Any, script: Any, clip: Path) -> None:
     script.refuse = failures.VideoUnreadable("It is \x1b[31mred\x07.")
     assert "\x1b" not in vidtags("tag", clip).stderr
+
+
+@pytest.mark.parametrize("arguments", [["tag", "-"], ["sample", "-", "--json"], ["classify", "--summary", "-"]])
+def test_a_stdin_that_was_closed_is_the_users_mistake(
+    vidtags: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("vidtomusictags.command.stdin.sys", SimpleNamespace(stdin=None))
+    ran = vidtags(*arguments, "-q") if arguments[0] != "classify" else vidtags(*arguments)
+    assert ran.code == 2
+    assert ran.stderr == "vidtags: there is no stdin to read - from; pipe something in, or name a file\n"
 
 
 def test_every_failure_has_a_documented_exit_code() -> None:
