@@ -41,7 +41,7 @@ def take_request_id(given: str) -> str:
     """
     if given and not _REQUEST_ID.fullmatch(given):
         raise InvalidRequest(
-            "request_id must be 1 to 128 printable ASCII characters without spaces", field="request_id"
+            "request_id must be 1 to 128 printable ASCII characters without spaces.", field="request_id"
         )
     request_id = given or str(uuid.uuid4())
     structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -99,8 +99,8 @@ class CaptionConfig(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     TEXT_DELTAS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters. Empty:
-    the server makes one.
+    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters, no
+    spaces. Empty: the server makes one.
     """
     model: _builtins.str
     """Empty: whatever is served. Otherwise it must be the served model, or the call is refused with MODEL_UNKNOWN."""

@@ -136,8 +136,8 @@ class ClassifyRequest(_message.Message):
     STATEMENTS_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters. Empty:
-    the server makes one.
+    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters, no
+    spaces. Empty: the server makes one.
     """
     summary: _builtins.str
     """One text about the whole video, 1 to 20,000 characters."""

@@ -66,8 +66,8 @@ class TagVideoRequest(_message.Message):
     URI_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters. Empty:
-    the server makes one.
+    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters, no
+    spaces. Empty: the server makes one.
     """
     uri: _builtins.str
     """`file:///absolute/path` under one of the gateway's roots. At most 2048 characters."""
@@ -162,8 +162,8 @@ class UploadConfig(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters. Empty:
-    the server makes one.
+    """Chosen by the caller to find the call in the logs of all services; at most 128 printable ASCII characters, no
+    spaces. Empty: the server makes one.
     """
     size_bytes: _builtins.int
     """Size of the whole file in bytes, where known: an upload that is too large is then refused at once."""
@@ -747,7 +747,7 @@ class ManifestWarning(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Stable name, such as FEWER_FRAMES."""
+    """Stable name, such as `fewer_frames`."""
     message: _builtins.str
     """For people."""
     def __init__(
