@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -91,6 +92,11 @@ class OpenVideo:
         return self.stream.average_rate or self.stream.base_rate or None
 
     @property
+    def can_be_shared(self) -> bool:
+        """Whether the source can be open several times at once; a file object has but one position."""
+        return isinstance(self._source, str)
+
+    @property
     def pixel_aspect(self) -> Fraction:
         """Width of a pixel over its height; the container's word counts before the bitstream's, as in players."""
         return self.stream.sample_aspect_ratio or self.decoder.sample_aspect_ratio or Fraction(1)
@@ -122,13 +128,18 @@ class OpenVideo:
 
     def _demux(self) -> Iterator[Packet[VideoStream]]:
         try:
-            yield from self.container.demux(self.stream)
+            with _shortage_named():
+                yield from self.container.demux(self.stream)
         except (av.FFmpegError, OSError):
             return  # a file that breaks off: what was read so far is what there is
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-        """The frames that the decoder gives after this packet; None drains it. Raises av.FFmpegError."""
-        return self.decoder.decode(packet)
+        """The frames that the decoder gives after this packet; None drains it.
+
+        Raises av.FFmpegError for damage, and MemoryError where it was no fault of the packet.
+        """
+        with _shortage_named():
+            return self.decoder.decode(packet)
 
     def all_frames(self) -> Iterator[VideoFrame]:
         """Every frame from the current position on, as a plain sequential decode gives them, past damaged packets."""
@@ -182,20 +193,34 @@ def _open_container(source: Source, limits: SandboxLimits) -> InputContainer:
     # One entry per stream is demanded, and PyAV takes more than there are.
     no_probe: Any = [_NO_PROBE_DECODING] * (limits.max_streams + 1)
     try:
-        try:
-            return av.open(
-                _from_the_start(source), "r", options=options, stream_options=no_probe, metadata_errors="replace"
-            )
-        except ValueError as error:
-            if isinstance(error, av.FFmpegError):
-                raise
-            # FLV and MPEG-PS name their streams only while probing, and PyAV then refuses options for streams.
-            return av.open(_from_the_start(source), "r", options=options, metadata_errors="replace")
+        with _shortage_named():
+            return _open_without_probing(source, options, no_probe)
     except (av.FFmpegError, OSError) as error:
         raise failures.VideoUnreadable(
             "The file is not a video that can be read; send an intact file in a common format such as MP4, MOV, "
             "MKV or WebM."
         ) from error
+
+
+def _open_without_probing(source: Source, options: dict[str, str], no_probe: Any) -> InputContainer:
+    try:
+        return av.open(
+            _from_the_start(source), "r", options=options, stream_options=no_probe, metadata_errors="replace"
+        )
+    except ValueError as error:
+        if isinstance(error, av.FFmpegError):
+            raise
+        # FLV and MPEG-PS name their streams only while probing, and PyAV then refuses options for streams.
+        return av.open(_from_the_start(source), "r", options=options, metadata_errors="replace")
+
+
+@contextmanager
+def _shortage_named() -> Iterator[None]:
+    """Within the block, want of memory or threads is a plain MemoryError and no longer one of FFmpeg's own errors."""
+    try:
+        yield
+    except (av.error.MemoryError, av.error.BlockingIOError) as error:
+        raise MemoryError(str(error)) from None
 
 
 def _from_the_start(source: Source) -> Source:

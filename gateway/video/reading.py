@@ -78,7 +78,7 @@ class FrameReader:
         if self._threads == 1 or sum(costs) * coded < _WORTH_THREADS_PIXELS:
             return 1
         together = sum(costs) / (1 + _DECODER_THREAD_GAIN * (self._threads - 1))
-        if _longest_share(costs, self._threads) <= together:
+        if self._video.can_be_shared and _longest_share(costs, self._threads) <= together:
             return min(self._threads, len(groups))
         self._video.use_decoder_threads(self._threads)
         return 1

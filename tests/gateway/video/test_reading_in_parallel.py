@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,11 @@ class Kept:
         self.pictures[index] = bytes(data)
 
 
-def sampled(path: Path, threads: int, count: int = 8) -> tuple[Sampled, dict[int, bytes]]:
+def sampled(source: Path | BytesIO, threads: int, count: int = 8) -> tuple[Sampled, dict[int, bytes]]:
     sink = Kept()
     plan = SamplingPlan(frames=count, encoding=Encoding.RGB24)
-    outcome = sample_video(str(path), plan, SandboxLimits(), sink, lambda done, total: None, threads)
+    opened = source if isinstance(source, BytesIO) else str(source)
+    outcome = sample_video(opened, plan, SandboxLimits(), sink, lambda done, total: None, threads)
     return outcome, sink.pictures
 
 
@@ -56,6 +58,15 @@ def test_every_frame_is_the_same_with_any_number_of_threads(
     assert [frame.index for frame in outcome.manifest.frames] == [3, 11, 18, 26, 33, 41, 48, 56]
     for frame in outcome.manifest.frames:
         assert pictures[frame.index] == np.asarray(reference[frame.index].to_ndarray(format="rgb24")).tobytes()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv"])
+def test_a_seekable_file_object_gives_the_same_frames_as_its_path(suffix: str, clip: MakeClip) -> None:
+    path = clip(Recipe(suffix=suffix))
+    by_path, pictures = sampled(path, 2)
+    by_object, same_pictures = sampled(BytesIO(path.read_bytes()), 2)
+    assert same_pictures == pictures
+    assert by_object.manifest.frames == by_path.manifest.frames
 
 
 def test_the_first_frame_in_time_gives_the_size_whichever_thread_is_first(tmp_path: Path) -> None:
