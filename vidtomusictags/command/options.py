@@ -48,7 +48,9 @@ MinConfidence = Annotated[
 Sampler = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="How frames are chosen: uniform (middle of equal spans), notebook (equal steps)."
+        metavar="NAME",
+        help="How frames are chosen: uniform (middle of equal spans), notebook (equal steps), shots (of every shot), "
+        "snap (keyframes near the middles, for speed).",
     ),
 ]
 Frames = Annotated[int, typer.Option(min=0, max=256, help="How many frames; 0: what the captioner likes best.")]

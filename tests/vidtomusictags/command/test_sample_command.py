@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gateway.video.samplers import SAMPLERS
+
 
 def test_an_array_holds_the_frames_at_native_size(vidtags: Any, film: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "frames.npy"
@@ -88,3 +90,8 @@ def test_a_failed_sample_leaves_no_file(vidtags: Any, tmp_path: Path) -> None:
     text.write_text("no video")
     vidtags("sample", text, "--out", tmp_path / "out" / "frames.npy")
     assert list(tmp_path.iterdir()) == [text]
+
+
+def test_the_help_names_every_sampler(vidtags: Any) -> None:
+    shown = vidtags("sample", "--help").stdout
+    assert [name for name in SAMPLERS if f"{name} (" not in " ".join(shown.replace("│", " ").split())] == []
