@@ -84,7 +84,8 @@ def _tokens(response: Any) -> Tokens | None:
 
 
 def _first(holder: Any, *names: str) -> int | None:
-    return next((value for name in names if isinstance(value := getattr(holder, name, None), int)), None)
+    found = (value for name in names if isinstance(value := getattr(holder, name, None), int))
+    return next((max(0, value) for value in found), None)
 
 
 def _logprobs(choice: Any) -> tuple[tuple[str, float], ...]:

@@ -126,14 +126,21 @@ def _read(error: BaseException) -> Trouble | None:
     return None
 
 
-_BROKEN = ("ReadError", "WriteError", "RemoteProtocolError", "APIResponseValidationError", "JSONDecodeError")
+_BROKEN = (
+    "ReadError",
+    "WriteError",
+    "RemoteProtocolError",
+    "APIResponseValidationError",
+    "JSONDecodeError",
+    "UnicodeDecodeError",
+)
 """The connection broke, or what came over it is no answer of such a service: a proxy's page, for one."""
 
 
 def _status(error: BaseException) -> int | None:
     for name in ("status_code", "http_status", "code"):
         value = getattr(error, name, None)
-        if isinstance(value, int) and 400 <= value < 600:
+        if isinstance(value, int) and 300 <= value < 600:
             return value
     return None
 

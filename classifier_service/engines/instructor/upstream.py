@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from classifier_service.budget import Budget, Spent
 from classifier_service.engines.engine import Usage
@@ -19,6 +19,8 @@ from vidtomusictags.rpc.failures import DeadlineExceeded, Failure, WouldMissDead
 
 _BYTES_PER_TOKEN = 3
 """Of a prompt, at least: English has 4 and more, JSON and other languages less. Estimates lie on the dear side."""
+_BRIEF_TOKENS = 500
+"""Of an answer, where the model's window leaves room for no more: enough for some tags with their evidence."""
 _RESERVE_SECONDS = 0.1
 """Kept back from a request, so that its failure can still be told with what it cost."""
 _LEAST_SECONDS = 0.05
@@ -92,6 +94,9 @@ class Upstream:
                 return trouble
             if self._capabilities.unlearn(trouble):
                 continue  # the same again without what the endpoint does not know: bounded by the capabilities
+            if trouble.kind is Kind.CONTEXT and request.max_tokens > _BRIEF_TOKENS and _counts_the_answer(trouble):
+                request = replace(request, max_tokens=_BRIEF_TOKENS)
+                continue
             failed += 1
             failure = failure_for(trouble, tally.details())
             if trouble.kind is Kind.RATE_LIMIT:
@@ -175,3 +180,8 @@ class Upstream:
 
     def _usd(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
         return self._price.usd(prompt_tokens, cached_tokens, completion_tokens) if self._price else 0.0
+
+
+def _counts_the_answer(trouble: Trouble) -> bool:
+    """Whether the room that was asked for the answer is what makes it too long, as vLLM and OpenAI say it."""
+    return any(word in trouble.text for word in ("completion", "max_tokens", "output tokens"))

@@ -94,6 +94,21 @@ async def test_what_has_passed_is_answered_and_counted(
     assert answered.usage.prompt_tokens == 1000  # a failed request has none
 
 
+async def test_a_small_window_gets_a_shorter_answer(opened: Any, laughter: Question, answer: Answer) -> None:
+    words = (
+        "This model's maximum context length is 2048 tokens. However, you requested 3400 tokens (1400 in the messages,"
+    )
+    small = fails(400, "BadRequestError", f"{words} 2000 in the completion).")
+    async with opened(small, says(answer())) as bench:
+        answered = await bench.engine.classify(laughter)
+        assert [exchange.body["max_tokens"] for exchange in bench.provider.exchanges] == [2000, 500]
+    assert answered.usage.attempts == 2
+    async with opened(small) as bench:
+        with pytest.raises(failures.ContextLengthExceeded):
+            await bench.engine.classify(laughter)
+        assert bench.requests == 2
+
+
 async def test_a_refused_connection_is_told(opened: Any, laughter: Question) -> None:
     async with opened(drops) as bench:
         unused = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
