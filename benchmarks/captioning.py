@@ -4,7 +4,8 @@
     python benchmarks/captioning.py --device cuda --slots 1,8,16,32   # LLaVA-NeXT-Video-7B at full size, random weights
 
 Lengths of text are log-normal (median 55 tokens, as captions are: many short, a few long), the same for all ways; every
-text is forced to its length. On a CPU seconds are processor time of one thread, as the machine may be shared.
+text is forced to its length. Every round runs all ways; the table has medians. On a CPU seconds are processor time of
+one thread, as the machine may be shared.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=32)
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--longest", type=int, default=256, help="most tokens of a text")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", type=int, default=0, help="clips run one at a time; the rest is scaled (0: all)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -54,16 +56,21 @@ def main() -> None:
         f"{len(load.prompts)} clips of {load.prompts[0].prompt_tokens} tokens, {load.tokens} tokens to write, "
         f"longest {max(load.lengths)}; {describe(device)}"
     )
-    alone = run_alone(model, load, arguments.alone or len(load.prompts), clock)
+    alone: list[Run] = []
+    static: dict[int, list[Run]] = {slots: [] for slots in map(int, arguments.slots.split(","))}
+    ours: dict[int, list[Run]] = {slots: [] for slots in static}
+    for _ in range(arguments.rounds):
+        alone.append(run_alone(model, load, arguments.alone or len(load.prompts), clock))
+        for slots, runs in static.items():
+            runs.append(in_batches(model, load, slots, clock))
+            ours[slots].append(in_flight(model, load, slots, clock, lambda tokens: ""))
     print(f"{'':18}{'tok/s':>8}{'x alone':>9}{'x static':>9}{'mean s':>8}{'p95 s':>8}{'slot use':>9}{'ms/step':>9}")
     show("one at a time", load, alone, alone, None, 1)
-    for slots in map(int, arguments.slots.split(",")):
-        static = in_batches(model, load, slots, clock)
-        show(f"static {slots}", load, static, alone, None, slots)
-        ours = in_flight(model, load, slots, clock, lambda tokens: "")
-        show(f"in flight {slots}", load, ours, alone, static, slots)
+    for slots, runs in static.items():
+        show(f"static {slots}", load, runs, alone, None, slots)
+        show(f"in flight {slots}", load, ours[slots], alone, runs, slots)
         if device.type == "cuda":
-            print_floor(model, load, ours, device)
+            print_floor(model, load, ours[slots][-1], device)
 
 
 def make_load(processor: Any, clips: int, frames: int, longest: int) -> Load:
@@ -87,17 +94,23 @@ def run_alone(model: Any, load: Load, clips: int, clock: Clock) -> Run:
     return run
 
 
-def show(name: str, load: Load, run: Run, alone: Run, static: Run | None, slots: int) -> None:
-    """One line of the table."""
-    mean = statistics.fmean(run.completions)
-    p95 = float(np.percentile(run.completions, 95))
-    against = f"{static.seconds / run.seconds:9.2f}" if static else f"{'':9}"
-    per_step = f"{1000 * run.decode_seconds / run.steps:9.1f}" if run.decode_seconds else ""
+def show(name: str, load: Load, runs: list[Run], alone: list[Run], static: list[Run] | None, slots: int) -> None:
+    """One line of the table: medians over the rounds, ratios taken within each round."""
+    rate = statistics.median(load.tokens / run.seconds for run in runs)
+    mean = statistics.median(statistics.fmean(run.completions) for run in runs)
+    p95 = statistics.median(float(np.percentile(run.completions, 95)) for run in runs)
+    against = f"{_ratio(static, runs):9.2f}" if static else f"{'':9}"
+    step = statistics.median(1000 * run.decode_seconds / run.steps for run in runs)
+    use = runs[0].row_steps / (runs[0].steps * slots)
     print(
-        f"{name:18}{load.tokens / run.seconds:8.0f}{alone.seconds / run.seconds:9.2f}{against}"
-        f"{mean:8.2f}{p95:8.2f}{run.row_steps / (run.steps * slots):9.0%}{per_step}",
+        f"{name:18}{rate:8.0f}{_ratio(alone, runs):9.2f}{against}{mean:8.2f}{p95:8.2f}{use:9.0%}"
+        + (f"{step:9.1f}" if step else ""),
         flush=True,
     )
+
+
+def _ratio(slower: list[Run], faster: list[Run]) -> float:
+    return statistics.median(one.seconds / other.seconds for one, other in zip(slower, faster, strict=True))
 
 
 def print_floor(model: Any, load: Load, run: Run, device: torch.device) -> None:

@@ -1,6 +1,6 @@
 """What the captioner adds to gRPC: frames a second and latency against a bare grpc.aio stream of the same bytes.
 
-    python benchmarks/rpc.py [--side 336] [--messages 60] [--rounds 5]
+    python benchmarks/rpc.py [--side 336] [--messages 64] [--window 64] [--rounds 9]
 
 Both servers are processes of their own, with the allocator settings that the images ship. The captioner runs the
 `instant` engine: it decodes frames, cuts windows, queues and answers each of them, and looks at none. The bare server
@@ -31,7 +31,8 @@ ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "67108864", "MALLOC_MMAP_THRESHOLD_": "33
 """Both together: without them glibc gives every large message back to the kernel."""
 SERVERS = Path(__file__).parent / "rpc_servers.py"
 OPTIONS = (("grpc.max_receive_message_length", 4 << 20), ("grpc.max_send_message_length", 4 << 20))
-WINDOW = 8
+BATCH = 8
+"""Frames to a message: at 336 pixels as many as fit."""
 
 
 @asynccontextmanager
@@ -50,17 +51,17 @@ async def server(kind: str) -> AsyncIterator[tuple[CaptionerServiceStub, int]]:
         await process.wait()
 
 
-def make_messages(side: int, count: int) -> tuple[pb.CaptionRequest, list[pb.CaptionRequest]]:
-    """The config, and messages of as many raw frames as fit into one, a window each."""
+def make_messages(side: int, count: int, window: int = BATCH) -> tuple[pb.CaptionRequest, list[pb.CaptionRequest]]:
+    """The config, and messages of raw frames."""
     config = pb.CaptionConfig(
         encoding=media_pb2.FRAME_ENCODING_RGB24,
         frame_size=media_pb2.FrameSize(width=side, height=side),
-        window=WINDOW,
+        window=window,
     )
     data = np.random.default_rng(0).integers(0, 255, side * side * 3, dtype=np.uint8).tobytes()
     batches = []
-    for start in range(0, count * WINDOW, WINDOW):
-        frames = [media_pb2.Frame(index=n, pts=to_duration(n / 25), data=data) for n in range(start, start + WINDOW)]
+    for start in range(0, count * BATCH, BATCH):
+        frames = [media_pb2.Frame(index=n, pts=to_duration(n / 25), data=data) for n in range(start, start + BATCH)]
         batches.append(pb.CaptionRequest(frames=pb.FrameBatch(frames=frames)))
     return pb.CaptionRequest(config=config), batches
 
@@ -77,7 +78,7 @@ async def stream(stub: CaptionerServiceStub, config: pb.CaptionRequest, batches:
         began = time.perf_counter()
         for batch in batches:
             yield batch
-        yield pb.CaptionRequest(end_of_input=pb.EndOfInput(frame_count=len(batches) * WINDOW))
+        yield pb.CaptionRequest(end_of_input=pb.EndOfInput(frame_count=len(batches) * BATCH))
 
     completed = False
     async for reply in stub.Caption(requests()):
@@ -93,10 +94,10 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(side: int, count: int, rounds: int) -> None:
+async def measure(side: int, count: int, rounds: int, window: int) -> None:
     """Prints both comparisons."""
-    config, batches = make_messages(side, count)
-    frames = count * WINDOW
+    config, batches = make_messages(side, count, window)
+    frames = count * BATCH
     async with server("bare") as (bare, bare_pid), server("captioner") as (captioner, captioner_pid):
         pids = {"bare": bare_pid, "captioner": captioner_pid}
         busy = dict.fromkeys(pids, 0.0)
@@ -114,7 +115,9 @@ async def measure(side: int, count: int, rounds: int) -> None:
                 delays[name].append(1000 * await stream(stub, config, batches[:1]))
     ratios = [ours / theirs for ours, theirs in zip(rates["captioner"], rates["bare"], strict=True)]
     megabytes = frames * side * side * 3 / 1e6
-    print(f"{frames} raw frames of {side} x {side} a run ({megabytes:.0f} MB), {WINDOW} to a message, {rounds} rounds")
+    print(
+        f"{frames} raw frames of {side} x {side} a run ({megabytes:.0f} MB), {BATCH} to a message, a summary every {window}, {rounds} rounds"
+    )
     for name, measured in rates.items():
         rate = statistics.median(measured)
         print(
@@ -133,12 +136,15 @@ def main() -> None:
     """Starts itself again with the allocator settings, which glibc reads once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=336)
-    parser.add_argument("--messages", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument(
+        "--window", type=int, default=64, help="frames for each summary, a message back each"
+    )
     arguments = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
-    asyncio.run(measure(arguments.side, arguments.messages, arguments.rounds))
+    asyncio.run(measure(arguments.side, arguments.messages, arguments.rounds, arguments.window))
 
 
 if __name__ == "__main__":

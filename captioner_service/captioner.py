@@ -68,7 +68,7 @@ class Captioner:
         for frame in frames:
             order.check(frame)
         self._check_count(len(frames))
-        return await self._summarise(frames, job, window=0)
+        return await self._summarise(list(frames), job, window=0)
 
     async def describe_stream(
         self, frames: AsyncIterator[EncodedFrame], job: Job
@@ -97,7 +97,7 @@ class Captioner:
         count = 0
         previous: asyncio.Task[None] | None = None
 
-        async def summarise(window: int, clip: Sequence[EncodedFrame], before: asyncio.Task[None] | None) -> None:
+        async def summarise(window: int, clip: list[EncodedFrame], before: asyncio.Task[None] | None) -> None:
             try:
                 summary = await self._summarise(clip, job, window, events.put_nowait)
                 if before is not None:
@@ -125,16 +125,18 @@ class Captioner:
 
     async def _summarise(
         self,
-        frames: Sequence[EncodedFrame],
+        frames: list[EncodedFrame],
         job: Job,
         window: int,
         tell: Callable[[TextPiece], None] | None = None,
     ) -> WindowSummary:
+        seconds = [frame.pts_seconds for frame in frames]
         if job.format.encoding is Encoding.RGB24 and sum(len(frame.data) for frame in frames) <= INLINE_BYTES:
             pictures = decode_frames(frames, job.format)
         else:
             pictures = await asyncio.to_thread(decode_frames, frames, job.format)
-        clip = Clip(pictures, [frame.pts_seconds for frame in frames], job.prompt, job.options)
+        frames.clear()  # a window that waits for its turn is held once, not twice
+        clip = Clip(pictures, seconds, job.prompt, job.options)
         described = await self._describer.submit(
             clip,
             within_seconds=self._remaining_seconds(),
@@ -143,9 +145,9 @@ class Captioner:
         return WindowSummary(
             window,
             described,
-            first_pts_seconds=frames[0].pts_seconds,
-            last_pts_seconds=frames[-1].pts_seconds,
-            frame_count=len(frames),
+            first_pts_seconds=seconds[0],
+            last_pts_seconds=seconds[-1],
+            frame_count=len(seconds),
             prompt=job.prompt,
             seed=job.options.seed,
         )

@@ -10,7 +10,7 @@ from captioner_service.worker.slot_engine import SlotEngine
 
 
 def make(options: dict[str, Any]) -> SlotEngine:
-    """The transformers engine, not loaded, from the fields of `TransformersOptions`. Raises ValueError without torch."""
+    """The transformers engine, not loaded, from `TransformersOptions`' fields. Raises ValueError without torch."""
     try:
         declare_missing_operators()
     except ModuleNotFoundError as error:
