@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classifier_service.engines.embedded.answering import PERCEPTION_CAP
-from classifier_service.engines.embedded.encoder import Encoder
-from classifier_service.engines.embedded.weights import find_weights
 from classifier_service.taxonomy import Status, Tag, Taxonomy
 from classifier_service.taxonomy_faults import Fault, owner_name
 from classifier_service.taxonomy_file import Inspection, inspect_taxonomy
 from classifier_service.taxonomy_yaml import read_document
+
+if TYPE_CHECKING:
+    from classifier_service.engines.embedded.encoder import Encoder
 
 ALIKE = 0.80
 """Cosine above which labels, or descriptions, of one facet are taken to mean the same. By this encoder Car and
@@ -27,6 +28,9 @@ def inspect_closely(text: str | bytes, *, name: str) -> Inspection:
 
     Takes a second to load, and some milliseconds a tag. Raises WeightsUnusable where the packaged model is missing.
     """
+    from classifier_service.engines.embedded.encoder import Encoder  # noqa: PLC0415  # only where it is installed
+    from classifier_service.engines.embedded.weights import find_weights  # noqa: PLC0415
+
     found = inspect_taxonomy(text, name=name)
     if found.taxonomy is None:
         return found
@@ -60,6 +64,8 @@ def near_duplicates(taxonomy: Taxonomy, encoder: Encoder) -> Iterator[Fault]:
 
 def unreachable(taxonomy: Taxonomy) -> Iterator[Fault]:
     """Thresholds of active tags above what some of their clips can get."""
+    from classifier_service.engines.embedded.answering import PERCEPTION_CAP  # noqa: PLC0415
+
     for position, tag in enumerate(taxonomy.tags):
         if tag.status is not Status.ACTIVE or tag.threshold is None or tag.threshold <= PERCEPTION_CAP:
             continue
