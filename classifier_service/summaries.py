@@ -36,11 +36,14 @@ def check_summary(text: str, statements: Sequence[Statement] = (), *, field: str
         )
     if any(unicodedata.category(character) == "Cc" and character not in "\t\n\r" for character in text):
         raise SummaryInvalid("The summary holds control characters; send plain text.", field=field)
+    before = 0
     for statement in statements:
-        if not 0 <= statement.start < statement.end <= len(text) or not 0 <= statement.certainty <= 1:
+        if not before <= statement.start < statement.end <= len(text) or not 0 <= statement.certainty <= 1:
             raise InvalidRequest(
-                "A statement must lie within the summary and have a certainty of 0 to 1.", field="statements"
+                "A statement must lie within the summary, after the one before it, and have a certainty of 0 to 1.",
+                field="statements",
             )
+        before = statement.end
 
 
 class JoinedSegments:

@@ -161,7 +161,9 @@ class ClassifyRequest(_message.Message):
 
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Statement]:
-        """What spans of `summary` speak of, where its writer knows. Not for segments, which carry their own."""
+        """What spans of `summary` speak of, where its writer knows, in their order and none over another. Not for segments,
+        which carry their own.
+        """
 
     def __init__(
         self,
@@ -231,7 +233,7 @@ class Segment(_message.Message):
 
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Statement]:
-        """What spans of `text` speak of, where its writer knows."""
+        """What spans of `text` speak of, where its writer knows, in their order and none over another."""
 
     def __init__(
         self,
