@@ -7,7 +7,8 @@ from threading import Lock
 
 from vidtomusictags.evaluation.clip_digest import clip_digest
 from vidtomusictags.evaluation.running import Stages
-from vidtomusictags.evaluation.stage_results import Answer, Identity, Picture, Returned, Score, StageFailed, Summary
+from vidtomusictags.evaluation.score_row import ScoreRow
+from vidtomusictags.evaluation.stage_results import Answer, Identity, Picture, Returned, StageFailed, Summary
 
 SCORES = {"happy": 0.9, "sad": 0.2}
 
@@ -54,7 +55,7 @@ class ScriptedClassifier:
         quote = summary.text[:6]
         return Answer(
             returned=tuple(Returned(tag, score, ((0, 6, quote),)) for tag, score in scores.items() if score >= 0.5),
-            scores={tag: Score(score, score) for tag, score in scores.items()},
+            scores=ScoreRow({tag: (score, score) for tag, score in scores.items()}),
             seconds=0.5,
             prompt_tokens=10,
             completion_tokens=2,

@@ -35,7 +35,7 @@ def do_runs(
 
         def opened(spec: RunSpec) -> OpenRun:
             if isinstance(store, Replay):
-                return recorded_run(spec, store)
+                return recorded_run(spec, store, data.path.parent)
             with_clips = any(not item.summary and item.clip for item in data.items)
             return opener.open(spec, with_clips=with_clips)
 
@@ -59,7 +59,7 @@ def _do(
         stages = run.stages
         if isinstance(store, Recorder):
             store.note_run(spec, run.identities)
-            stages = noting_clips(stages, store)
+            stages = noting_clips(stages, store, data.path.parent)
         outcomes = run_items(data.items, stages, store, workers=workers, on_progress=show)
     return run_result(data, run.taxonomy, outcomes, spec=spec, identities=run.identities)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -120,8 +121,11 @@ def opening_stages(*, workers: int, timeout_seconds: float) -> Iterator[StagesOp
         yield StagesOpener(stack, workers=workers, timeout_seconds=timeout_seconds)
 
 
-def recorded_run(spec: RunSpec, replay: Replay) -> OpenRun:
-    """A run that only repeats. Raises RecordingUnusable, Mistake where the taxonomy is another than was recorded."""
+def recorded_run(spec: RunSpec, replay: Replay, folder: Path) -> OpenRun:
+    """A run that only repeats. folder: of the data set, which recordings name clips from.
+
+    Raises RecordingUnusable, Mistake where the taxonomy is another than was recorded.
+    """
     identities = replay.identities(spec)
     facts = identities["classify"].facts
     taxonomy = local_taxonomy(spec)
@@ -134,7 +138,7 @@ def recorded_run(spec: RunSpec, replay: Replay) -> OpenRun:
         try:
             return clip_digest(clip)
         except StageFailed:
-            recorded = replay.clip_digest(Path(clip).name)
+            recorded = replay.clip_digest(_named_from(folder, clip))
             if recorded is None:
                 raise
             return recorded
@@ -154,15 +158,20 @@ def local_taxonomy(spec: RunSpec) -> Taxonomy:
     return TaxonomyStore.load(settings.taxonomy_directories).find(spec.taxonomy or settings.default_taxonomy)
 
 
-def noting_clips(stages: Stages, recorder: Recorder) -> Stages:
+def noting_clips(stages: Stages, recorder: Recorder, folder: Path) -> Stages:
     """The same stages; the bytes of every clip go into the recording."""
 
     def digest_of(clip: str) -> str:
         digest = stages.digest_of(clip)
-        recorder.note_clip(Path(clip).name, digest)
+        recorder.note_clip(_named_from(folder, clip), digest)
         return digest
 
     return Stages(stages.captioner, stages.classifier, digest_of, stages.repeats)
+
+
+def _named_from(folder: Path, clip: str) -> str:
+    """The clip as its data set could name it: not by where that lies on this machine."""
+    return clip if "://" in clip else Path(os.path.relpath(clip, folder)).as_posix()
 
 
 class _Recorded:

@@ -10,7 +10,8 @@ from typing import Any
 
 from vidtomusictags.evaluation.dataset import Item
 from vidtomusictags.evaluation.running import ItemFailure, Outcome
-from vidtomusictags.evaluation.stage_results import Answer, Returned, Score, Summary
+from vidtomusictags.evaluation.score_row import ScoreRow
+from vidtomusictags.evaluation.stage_results import Answer, Returned, Summary
 
 
 class AnswersUnreadable(ValueError):
@@ -56,15 +57,15 @@ def _outcome(item: Item, entry: Mapping[str, Any] | None) -> Outcome:
     return Outcome(item, summary, (Answer(returned, _scores(entry.get("scores"))),))
 
 
-def _scores(scores: Any) -> dict[str, Score]:
+def _scores(scores: Any) -> ScoreRow:
     if isinstance(scores, Mapping):
-        return {str(tag): Score(_number(value), _number(value)) for tag, value in scores.items()}
-    return {
-        str(score["id"]): Score(
-            _number(score.get("confidence")), _number(score.get("raw_confidence", score.get("confidence")))
-        )
-        for score in scores or ()
-    }
+        return ScoreRow({str(tag): (_number(value), _number(value)) for tag, value in scores.items()})
+    return ScoreRow(
+        {
+            str(one["id"]): (_number(one.get("confidence")), _number(one.get("raw_confidence", one.get("confidence"))))
+            for one in scores or ()
+        }
+    )
 
 
 def _spans(evidence: Any) -> list[tuple[int, int, str]]:

@@ -64,31 +64,21 @@ class TagRanking:
         ends = np.append(np.flatnonzero(np.diff(confidence[order])), len(order) - 1)
         return cls(order, ends, expected[order])
 
-    def average_precision(self, weights: Numbers) -> Numbers:
-        """(resamples,) for weights (resamples, items); NaN where no expected clip has weight."""
-        hits, seen = self._sums(weights)
-        total = hits[:, -1:]
-        precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
-        gained = np.diff(hits, axis=1, prepend=0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result: Numbers = (gained * precision).sum(axis=1) / total[:, 0]
-        return result
+    def areas(self, weights: Numbers) -> tuple[Numbers, Numbers]:
+        """Average precision and ROC-AUC, (resamples,) each, for weights (resamples, items).
 
-    def roc_auc(self, weights: Numbers) -> Numbers:
-        """(resamples,) for weights (resamples, items); NaN where one of the two classes has no weight."""
-        hits, seen = self._sums(weights)
+        NaN where no expected clip has weight; for ROC-AUC also where no other clip has.
+        """
+        ordered = weights[:, self.order]
+        hits: Numbers = np.cumsum(ordered * self.expected, axis=1)[:, self.ends]
+        seen: Numbers = np.cumsum(ordered, axis=1)[:, self.ends]
         misses = seen - hits
         gained, lost = np.diff(hits, axis=1, prepend=0.0), np.diff(misses, axis=1, prepend=0.0)
         below = misses[:, -1:] - misses + lost / 2
+        np.divide(hits, seen, out=hits, where=seen > 0)
+        total, others = gained.sum(axis=1), misses[:, -1]
         with np.errstate(invalid="ignore", divide="ignore"):
-            result: Numbers = (gained * below).sum(axis=1) / (hits[:, -1] * misses[:, -1])
-        return result
-
-    def _sums(self, weights: Numbers) -> tuple[Numbers, Numbers]:
-        ordered = weights[:, self.order]
-        hits = np.cumsum(ordered * self.expected, axis=1)[:, self.ends]
-        seen: Numbers = np.cumsum(ordered, axis=1)[:, self.ends]
-        return hits, seen
+            return np.einsum("rn,rn->r", gained, hits) / total, np.einsum("rn,rn->r", gained, below) / (total * others)
 
 
 def _slices(items: int, tags: int) -> Iterator[slice]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidtomusictags.evaluation.faults import Fault, Kind
 from vidtomusictags.evaluation.running import Outcome
+from vidtomusictags.evaluation.score_row import ScoreRow
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -35,6 +36,7 @@ class ScoreTable:
 
 def score_table(outcomes: Sequence[Outcome], tags: Sequence[str]) -> ScoreTable:
     """The first answer of every clip. Scores that are no share of 1, NaN included, count as 0 and are named."""
+    tags = tuple(tags)
     columns = {tag: place for place, tag in enumerate(tags)}
     shape = (len(outcomes), len(tags))
     confidence, raw = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -44,15 +46,16 @@ def score_table(outcomes: Sequence[Outcome], tags: Sequence[str]) -> ScoreTable:
         if not outcome.answers:
             continue
         answer = outcome.answers[0]
-        stated = {tag.id: (tag.confidence, tag.confidence) for tag in answer.returned} | dict(answer.scores)
-        for tag, (sure, estimate) in stated.items():
-            column = columns.get(tag)
-            if column is None:
-                continue
-            if _is_share(sure) and _is_share(estimate):
-                confidence[row, column], raw[row, column], scored[row, column] = sure, estimate, True
-            else:
-                faults.append(_bad_score(outcome, tag, sure))
+        scores = answer.scores if isinstance(answer.scores, ScoreRow) else ScoreRow(answer.scores)
+        told = ScoreRow({tag.id: (tag.confidence,) * 2 for tag in answer.returned if tag.id not in scores})
+        for part in (scores, told):
+            kept, places = _places(part.tags, tags)
+            values = np.array(part.values, dtype=np.float64).reshape(-1, 2)[kept]
+            sound = ((values >= 0) & (values <= 1)).all(axis=1)  # NaN fails this too
+            good = places[sound]
+            confidence[row, good], raw[row, good] = values[sound, 0], values[sound, 1]
+            scored[row, good] = True
+            faults += [_bad_score(outcome, tags[places[at]], values[at, 0]) for at in np.flatnonzero(~sound)]
         for one in answer.returned:
             if one.id in columns:
                 returned[row, columns[one.id]] = True
@@ -60,8 +63,12 @@ def score_table(outcomes: Sequence[Outcome], tags: Sequence[str]) -> ScoreTable:
     return ScoreTable(tags, confidence, raw, scored, returned, answered, tuple(faults))
 
 
-def _is_share(value: float) -> bool:
-    return math.isfinite(value) and 0 <= value <= 1
+@lru_cache(maxsize=1024)
+def _places(stated: tuple[str, ...], tags: tuple[str, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which of the stated tags the taxonomy has, and the columns of those."""
+    columns = {tag: place for place, tag in enumerate(tags)}
+    kept = [at for at, tag in enumerate(stated) if tag in columns]
+    return np.array(kept, dtype=np.intp), np.array([columns[stated[at]] for at in kept], dtype=np.intp)
 
 
 def _bad_score(outcome: Outcome, tag: str, value: float) -> Fault:

@@ -12,11 +12,11 @@ from vidtomusictags.client.captioner import CaptionerClient, Still
 from vidtomusictags.client.classifier import ClassifierClient
 from vidtomusictags.evaluation.pictures import picture
 from vidtomusictags.evaluation.run_spec import RunSpec
+from vidtomusictags.evaluation.score_row import ScoreRow
 from vidtomusictags.evaluation.stage_results import (
     Answer,
     Identity,
     Returned,
-    Score,
     StageFailed,
     Statement,
     Summary,
@@ -128,7 +128,7 @@ class ServiceClassifier:
                 Returned(tag.id, tag.confidence, tuple((e.start, e.end, e.quote) for e in tag.evidence))
                 for tag in found.tags
             ),
-            scores={score.id: Score(score.confidence, score.raw_confidence) for score in found.scores},
+            scores=ScoreRow({score.id: (score.confidence, score.raw_confidence) for score in found.scores}),
             reasoning=found.reasoning,
             seconds=time.monotonic() - started,
             attempts=found.usage.attempts,

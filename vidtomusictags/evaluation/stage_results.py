@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from vidtomusictags.evaluation.score_row import Score, ScoreRow
+
 
 class Statement(NamedTuple):
     """What text[start:end] of a summary speaks of; kinds as in media.v1.StatementKind."""
@@ -43,13 +45,6 @@ class Returned:
     id: str
     confidence: float
     evidence: Sequence[tuple[int, int, str]] = ()
-
-
-class Score(NamedTuple):
-    """How well a tag fits. raw: before calibration."""
-
-    confidence: float
-    raw: float
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,9 @@ def summary_from_dict(content: Mapping[str, Any]) -> Summary:
 
 def answer_to_dict(answer: Answer) -> dict[str, Any]:
     """In JSON's own types."""
-    return asdict(answer) | {"scores": {tag: list(score) for tag, score in sorted(answer.scores.items())}}
+    returned = [asdict(tag) for tag in answer.returned]
+    scores = {tag: list(answer.scores[tag]) for tag in sorted(answer.scores)}
+    return {**vars(answer), "returned": returned, "scores": scores, "warnings": list(answer.warnings)}
 
 
 def answer_from_dict(content: Mapping[str, Any]) -> Answer:
@@ -137,5 +134,5 @@ def answer_from_dict(content: Mapping[str, Any]) -> Answer:
         Returned(tag["id"], tag["confidence"], tuple((start, end, quote) for start, end, quote in tag["evidence"]))
         for tag in content["returned"]
     )
-    scores = {tag: Score(*score) for tag, score in content["scores"].items()}
+    scores = ScoreRow(content["scores"])
     return Answer(**{**content, "returned": returned, "scores": scores, "warnings": tuple(content["warnings"])})

@@ -71,7 +71,7 @@ def test_average_precision_and_auc_of_weighted_clips_are_those_of_repeated_clips
     expected, confidence = run.truth.expected[:, 1], run.table.confidence[:, 1]
     weights = random.integers(0, 4, size=(5, len(expected)))
     ranking = TagRanking.of(expected, confidence)
-    precision, auc = ranking.average_precision(weights.astype(float)), ranking.roc_auc(weights.astype(float))
+    precision, auc = ranking.areas(weights.astype(float))
     for row, line in enumerate(weights):
         right, sure = np.repeat(expected, line), np.repeat(confidence, line)
         assert precision[row] == pytest.approx(average_precision_score(right, sure))
