@@ -25,7 +25,7 @@ async def first_condition(describer: InFlight) -> Condition:
 
 
 async def until_heard(describer: InFlight) -> asyncio.Task[Described]:
-    """Starts a long text and returns once its first piece is there; all that was sent before is then at work."""
+    """Starts a long text and returns once its first piece is there."""
     heard = asyncio.Event()
     clip = clip_of(tokens=4000)
     task = asyncio.create_task(describer.submit(clip, within_seconds=60, on_text=lambda _: heard.set()))
@@ -35,12 +35,14 @@ async def until_heard(describer: InFlight) -> asyncio.Task[Described]:
 
 async def test_a_killed_worker_is_replaced_and_unheard_clips_are_described_all_the_same(in_flight: Any) -> None:
     async with in_flight(slots=2, step_seconds=0.01) as describer:
+        first, long = describer.worker_pid, await until_heard(describer)
         clips = [clip_of(tokens=60, seed=n) for n in range(6)]
         running = [asyncio.create_task(describer.submit(clip, within_seconds=60)) for clip in clips]
-        first = describer.worker_pid
-        await until_heard(describer)
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         os.kill(first, signal.SIGKILL)
         described = await asyncio.gather(*running)
+        with pytest.raises(failures.WorkerLost):
+            await long
         assert [one.caption.text for one in described] == [words(clip) for clip in clips]
         assert describer.worker_pid != first
 
@@ -61,11 +63,14 @@ async def test_a_caller_who_has_heard_text_is_told_that_the_worker_was_lost(in_f
 async def test_a_stopped_worker_is_killed_and_replaced(in_flight: Any, state: str) -> None:
     patience = Patience(step_seconds=1.0, first_pause_seconds=0.01)
     async with in_flight(step_seconds=0.01, patience=patience) as describer:
-        running = asyncio.create_task(describer.submit(clip_of(tokens=100), within_seconds=60))
-        await (until_heard(describer) if state == "live" else running)
-        os.kill(describer.worker_pid, signal.SIGSTOP)
+        first = describer.worker_pid
+        live = [await until_heard(describer)] if state == "live" else []
+        os.kill(first, signal.SIGSTOP)
         assert await first_condition(describer) is Condition.RESTARTING
-        assert (await running).caption.text == words(clip_of(tokens=100))
+        for task in live:
+            with pytest.raises(failures.WorkerLost):
+                await task
+        assert describer.worker_pid != first
         assert (await describer.submit(clip_of(), within_seconds=60)).caption.text == words(clip_of())
 
 
