@@ -18,21 +18,21 @@ class Score(NamedTuple):
 class ScoreRow(Mapping[str, Score]):
     """Tag to score, read only. tags: shared by all answers that score the same tags in the same order.
 
-    values: confidence and raw of each tag, one after another, as doubles.
+    numbers: confidence and raw of each tag, one after another, as doubles.
     """
 
-    __slots__ = ("tags", "values")
+    __slots__ = ("tags", "numbers")
 
     def __init__(self, scores: Mapping[str, tuple[float, float]]) -> None:
         self.tags = _shared(tuple(scores))
-        self.values = array("d", [number for score in scores.values() for number in score])
+        self.numbers = array("d", [number for score in scores.values() for number in score])
 
     def __getitem__(self, tag: str) -> Score:
         try:
             place = 2 * self.tags.index(tag)
         except ValueError:
             raise KeyError(tag) from None
-        return Score(self.values[place], self.values[place + 1])
+        return Score(self.numbers[place], self.numbers[place + 1])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tags)

@@ -50,7 +50,7 @@ def score_table(outcomes: Sequence[Outcome], tags: Sequence[str]) -> ScoreTable:
         told = ScoreRow({tag.id: (tag.confidence,) * 2 for tag in answer.returned if tag.id not in scores})
         for part in (scores, told):
             kept, places = _places(part.tags, tags)
-            values = np.array(part.values, dtype=np.float64).reshape(-1, 2)[kept]
+            values = np.array(part.numbers, dtype=np.float64).reshape(-1, 2)[kept]
             sound = ((values >= 0) & (values <= 1)).all(axis=1)  # NaN fails this too
             good = places[sound]
             confidence[row, good], raw[row, good] = values[sound, 0], values[sound, 1]
