@@ -93,7 +93,7 @@ class Classifier:
         Raises SummaryInvalid, UnknownTag, InvalidRequest, AnswerInvalid, and what the engine raises.
         """
         check_summary(summary, statements)
-        classified = await self._ask(summary, taxonomy, wanted, statements)
+        classified = await self._ask(_question(summary, taxonomy, wanted, statements), wanted)
         self._note([classified.answer])
         return classified
 
@@ -102,38 +102,34 @@ class Classifier:
     ) -> ClassifiedSegments:
         """The tags of each segment and of all together. Raises what `classify` raises."""
         joined = JoinedSegments(segments)
-        texts = [(joined.text, joined.statements), *((segment.text, segment.statements) for segment in segments)]
-        try:
-            async with asyncio.TaskGroup() as group:  # one that fails ends the others, which cost money
-                tasks = [group.create_task(self._ask(text, taxonomy, wanted, said)) for text, said in texts]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
-        whole, *each = [task.result() for task in tasks]
+        parts = [_question(segment.text, taxonomy, wanted, segment.statements) for segment in segments]
+        question = replace(_question(joined.text, taxonomy, wanted, joined.statements), parts=tuple(parts))
+        whole = await self._ask(question, wanted)
+        if whole.answer.parts:
+            made_by, calibration = whole.answer.made_by, whole.answer.calibration
+            answers = [replace(one, made_by=made_by, calibration=calibration) for one in whole.answer.parts]
+            each = [_checked(one, part, wanted, 0.0) for one, part in zip(answers, parts, strict=True)]
+        else:
+            each = await self._ask_each(parts, wanted)
         self._note([one.answer for one in (whole, *each)])
         return ClassifiedSegments(whole, joined, each)
 
-    async def _ask(
-        self, summary: str, taxonomy: Taxonomy, wanted: Wanted, statements: Sequence[Statement]
-    ) -> Classified:
-        question = Question(
-            summary=summary,
-            taxonomy=taxonomy,
-            allowed=allowed_tags(taxonomy, wanted.include, wanted.exclude),
-            max_tags=wanted.max_tags,
-            min_confidence=wanted.min_confidence,
-            statements=statements,
-        )
+    async def _ask_each(self, questions: Sequence[Question], wanted: Wanted) -> list[Classified]:
+        try:
+            async with asyncio.TaskGroup() as group:  # one that fails ends the others, which may cost money
+                tasks = [group.create_task(self._ask(question, wanted)) for question in questions]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _ask(self, question: Question, wanted: Wanted) -> Classified:
         started = time.monotonic()
         try:
             answer = await self._engine.classify(question)
         except Failure as failure:  # what it cost all the same goes into the log line, too
             structlog.contextvars.bind_contextvars(**{k: v for k, v in failure.details.items() if k in _COSTS})
             raise
-        verify(answer, question)
-        if not wanted.all_scores:
-            answer = replace(answer, scores=())
-        seconds = time.monotonic() - started
-        return Classified(answer, taxonomy, seconds, facet_answers(answer, question))
+        return _checked(answer, question, wanted, time.monotonic() - started)
 
     def _note(self, answers: Sequence[Answer]) -> None:
         """What an answer cost goes into the one line that the call leaves in the log."""
@@ -148,3 +144,21 @@ class Classifier:
         if usage.cost:
             facts["usd"] = usage.cost.usd
         structlog.contextvars.bind_contextvars(**facts)
+
+
+def _question(summary: str, taxonomy: Taxonomy, wanted: Wanted, statements: Sequence[Statement]) -> Question:
+    return Question(
+        summary=summary,
+        taxonomy=taxonomy,
+        allowed=allowed_tags(taxonomy, wanted.include, wanted.exclude),
+        max_tags=wanted.max_tags,
+        min_confidence=wanted.min_confidence,
+        statements=statements,
+    )
+
+
+def _checked(answer: Answer, question: Question, wanted: Wanted, seconds: float) -> Classified:
+    verify(answer, question)
+    if not wanted.all_scores:
+        answer = replace(answer, scores=())
+    return Classified(answer, question.taxonomy, seconds, facet_answers(answer, question))

@@ -37,6 +37,7 @@ class Question:
     allowed: ids of the tags that may be returned (the caller's include and exclude already applied).
     min_confidence: at or above it a tag may be returned; None: the tag's own threshold or the engine's default.
     calibration: what the first estimates of the engine that is asked are worth, where that was measured.
+    parts: questions about the segments that make up the summary; an engine that can answer all of them at once does.
     """
 
     summary: str
@@ -46,6 +47,7 @@ class Question:
     min_confidence: float | None = None
     statements: Sequence[Statement] = ()
     calibration: Calibration | None = None
+    parts: Sequence[Question] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ class Answer:
     without_suitable_tag: ids of the facets of which the engine says that no tag fits; "" stands for a flat taxonomy.
     scores: every allowed tag that was scored, by falling confidence, returned or not. calibration: the id of the one
     that was applied, empty without one.
+    parts: one answer for each of the question's parts; none where the engine answers one question at a time. What they
+    cost is in the usage of the whole.
     made_by: None where the engine that was asked made it itself. passed_over: engines that were tried before.
     """
 
@@ -141,6 +145,7 @@ class Answer:
     passed_over: Sequence[PassedOver] = ()
     scores: Sequence[ScoredTag] = ()
     calibration: str = ""
+    parts: Sequence[Answer] = ()
 
 
 class ClassificationEngine(Protocol):

@@ -108,23 +108,79 @@ async def test_no_suitable_tag_is_told_for_each_facet() -> None:
     ]
 
 
-async def test_segments_are_tagged_each_and_together() -> None:
-    segments = [
-        pb.Segment(text="Friends laugh and dance."),
-        pb.Segment(text="Then a storm comes and they hide in fear."),
-    ]
-    request = pb.ClassifyRequest(segments=pb.SegmentedSummary(segments=segments))
-    async with serving(reads_words) as service:
-        reply = await service.stub.Classify(request)
-    assert len(reply.segments) == 2
+TEXTS = ("Friends laugh and dance.", "Then a storm comes and they hide in fear.")
+
+
+def segments(*texts: str) -> pb.ClassifyRequest:
+    return pb.ClassifyRequest(segments=pb.SegmentedSummary(segments=[pb.Segment(text=text) for text in texts]))
+
+
+def quotes(reply: pb.ClassifyResponse, texts: tuple[str, ...]) -> None:
+    """Every quote stands in the segment that it names, and a segment quotes itself alone."""
     for position, segment in enumerate(reply.segments):
         for tag in segment.classification.tags:
-            for evidence in tag.evidence:
-                assert evidence.segment_index == position
-                assert segments[position].text[evidence.start : evidence.end] == evidence.quote
-    for tag in reply.classification.tags:
-        for evidence in tag.evidence:
-            assert segments[evidence.segment_index].text[evidence.start : evidence.end] == evidence.quote
+            assert [evidence.segment_index for evidence in tag.evidence] == [position] * len(tag.evidence)
+    answers = [reply.classification, *(segment.classification for segment in reply.segments)]
+    for evidence in (evidence for answer in answers for tag in answer.tags for evidence in tag.evidence):
+        assert texts[evidence.segment_index][evidence.start : evidence.end] == evidence.quote
+
+
+async def test_segments_are_tagged_each_and_together_by_one_request() -> None:
+    happy = {"tag": "happy", "confidence": 0.9, "evidence": ["Friends laugh and dance"]}
+    fearful = {"tag": "fearful", "confidence": 0.8, "evidence": ["hide in fear"]}
+    each = [
+        {"segment": 2, "reasoning": "They hide.", "tags": [fearful]},
+        {"segment": 1, "reasoning": "", "tags": [happy]},
+    ]
+    async with serving(says({**HAPPY, "tags": [happy, fearful], "segments": each})) as service:
+        reply = await service.stub.Classify(segments(*TEXTS))
+        assert len(service.provider.exchanges) == 1
+        user = service.provider.exchanges[0].messages[1]["content"]
+        schema = service.provider.exchanges[0].body["response_format"]["json_schema"]["schema"]
+    assert '<segment number="2">\nThen a storm comes' in user
+    assert "segments" in schema["required"]
+    assert [[tag.id for tag in one.classification.tags] for one in reply.segments] == [["happy"], ["fearful"]]
+    assert [tag.id for tag in reply.classification.tags] == ["happy", "fearful"]
+    assert reply.segments[1].classification.reasoning == "They hide."
+    assert [one.classification.usage.attempts for one in reply.segments] == [0, 0]
+    assert reply.classification.usage.attempts == 1
+    assert reply.segments[0].classification.provenance.engine == "instructor"
+    quotes(reply, TEXTS)
+
+
+async def test_many_segments_are_asked_about_one_by_one() -> None:
+    texts = tuple(f"Friends laugh and dance, take {number}." for number in range(21))
+    async with serving(reads_words) as service:
+        reply = await service.stub.Classify(segments(*texts))
+        assert len(service.provider.exchanges) == 22
+    assert len(reply.segments) == 21
+    quotes(reply, texts)
+
+
+async def test_the_embedded_engine_tags_segments_one_by_one() -> None:
+    async with serving(reads_words, engine="embedded") as service:
+        reply = await service.stub.Classify(segments(*TEXTS))
+        assert service.provider.exchanges == []
+    assert "fearful" in [tag.id for tag in reply.segments[1].classification.tags]
+    quotes(reply, TEXTS)
+
+
+async def test_a_quote_across_two_segments_is_no_evidence() -> None:
+    across = {"tag": "happy", "confidence": 0.9, "evidence": ["laugh and dance. Then a storm"]}
+    each: list[dict[str, Any]] = [{"segment": number, "reasoning": "", "tags": []} for number in (1, 2)]
+    async with serving(says({**HAPPY, "tags": [across], "segments": each}), reasks=0) as service:
+        reply = await service.stub.Classify(segments(*TEXTS))
+    assert not reply.classification.tags
+    assert reply.classification.warnings
+
+
+async def test_a_segment_that_the_model_forgot_is_asked_for_and_then_told() -> None:
+    forgot = {**HAPPY, "tags": [], "key_information": [], "segments": [{"segment": 1, "reasoning": "", "tags": []}]}
+    async with serving(says(forgot), reasks=1) as service:
+        reply = await service.stub.Classify(segments(*TEXTS))
+        assert "Segment 2 is missing" in service.provider.exchanges[1].messages[-1]["content"]
+    assert len(reply.segments) == 2
+    assert any("segment 2" in warning for warning in reply.classification.warnings)
 
 
 TROUBLES = {

@@ -240,20 +240,34 @@ async def reads_words(exchange: Exchange) -> None:
     system, user = exchange.messages[0]["content"], exchange.messages[1]["content"]
     before, _, rest = user.rpartition("<summary>\n")
     summary = rest.removesuffix("\n</summary>")
-    sentences = [sentence.strip() for sentence in re.split(r"(?<=[.!?])\s+", summary) if sentence.strip()]
     lines = [json.loads(line) for line in f"{system}\n{before}".splitlines() if line.startswith('{"id"')]
-    found = []
-    for tag in lines:
-        stems = {word[:5].lower() for word in re.findall(r"\w{5,}", tag.get("description", tag["label"]))}
+    segments = re.findall(r'<segment number="(\d+)">\n(.*?)\n</segment>', summary, re.DOTALL)
+    sentences = [one for text in ([t for _, t in segments] or [summary]) for one in _sentences(text)]
+    answer = {
+        "key_information": sentences[:2],
+        "reasoning": "Words of the descriptions stand in the summary.",
+        "tags": _shared_words(lines, sentences),
+        "no_suitable_tag": [],
+    }
+    if segments:
+        answer["segments"] = [
+            {"segment": int(number), "reasoning": "", "tags": _shared_words(lines, _sentences(text))}
+            for number, text in segments
+        ]
+    await exchange.send(200, completion(json.dumps(answer, ensure_ascii=False)))
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence.strip() for sentence in re.split(r"(?<=[.!?])\s+", text) if sentence.strip()]
+
+
+def _shared_words(tags: Sequence[Body], sentences: Sequence[str]) -> list[Body]:
+    found: list[Body] = []
+    for tag in tags:
+        stems = {word[:5].lower() for word in re.findall(r"\w{5,}", str(tag.get("description", tag["label"])))}
         told = [one for one in sentences if stems & {word[:5].lower() for word in re.findall(r"\w{5,}", one)}]
         confidence = 0.9 if told else 0.05
         found.append({"tag": tag["id"], "confidence": confidence, "evidence": [told[0] if told else sentences[0]]})
     if all(tag["confidence"] < 0.5 for tag in found):
         found = []
-    answer = {
-        "key_information": sentences[:2],
-        "reasoning": "Words of the descriptions stand in the summary.",
-        "tags": sorted(found, key=lambda tag: -tag["confidence"]),
-        "no_suitable_tag": [],
-    }
-    await exchange.send(200, completion(json.dumps(answer, ensure_ascii=False)))
+    return sorted(found, key=lambda tag: -tag["confidence"])

@@ -32,6 +32,16 @@ class DraftTag(BaseModel):
         return [value] if isinstance(value, str) else value
 
 
+class DraftSegment(BaseModel):
+    """What a model says of one segment. segment: its number, from 1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    segment: int
+    reasoning: str = ""
+    tags: tuple[DraftTag, ...] = ()
+
+
 class Draft(BaseModel):
     """An answer as a model gave it, not judged yet.
 
@@ -46,6 +56,7 @@ class Draft(BaseModel):
     reasoning: str = ""
     tags: tuple[DraftTag, ...] = Field()
     no_suitable_tag: tuple[str, ...] = ()
+    segments: tuple[DraftSegment, ...] = ()
 
     wire_schema: ClassVar[Schema] = {}
 
@@ -73,25 +84,33 @@ class AnswerForms:
     """The forms of answers that were used last: building one for hundreds of tags takes milliseconds."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, tuple[str, ...]], type[Draft]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, tuple[str, ...], bool], type[Draft]] = OrderedDict()
 
-    def form(self, digest: str, tags: Sequence[str], facets: Sequence[str]) -> type[Draft]:
+    def form(self, digest: str, tags: Sequence[str], facets: Sequence[str], *, segments: bool = False) -> type[Draft]:
         """The reader for these tags of the taxonomy of that digest; it carries the schema that goes out."""
-        key = (digest, tuple(tags))
-        kept = self._kept.pop(key, None) or type(NAME, (Draft,), {"wire_schema": schema_for(tags, facets)})
+        key = (digest, tuple(tags), segments)
+        kept = self._kept.pop(key, None) or type(
+            NAME, (Draft,), {"wire_schema": schema_for(tags, facets, segments=segments)}
+        )
         self._kept[key] = kept
         while len(self._kept) > _CAPACITY:
             self._kept.popitem(last=False)
         return kept
 
 
-def schema_for(tags: Sequence[str], facets: Sequence[str]) -> Schema:
-    """Within what strict modes of providers have in common: all fields required, none more, no bounds of numbers."""
+def schema_for(tags: Sequence[str], facets: Sequence[str], *, segments: bool = False) -> Schema:
+    """Within what strict modes of providers have in common: all fields required, none more, no bounds of numbers.
+
+    segments: with a list of what fits each segment.
+    """
     text: Schema = {"type": "string"}
     texts: Schema = {"type": "array", "items": text}
     tag = _closed(tag={"type": "string", "enum": list(tags)}, confidence={"type": "number"}, evidence=texts)
     unfit: Schema = {"type": "array", "items": {"type": "string", "enum": list(facets) or ["tags"]}}
-    return _closed(key_information=texts, reasoning=text, tags={"type": "array", "items": tag}, no_suitable_tag=unfit)
+    found: Schema = {"type": "array", "items": tag}
+    one = _closed(segment={"type": "integer"}, reasoning=text, tags=found)
+    each: dict[str, Schema] = {"segments": {"type": "array", "items": one}} if segments else {}
+    return _closed(key_information=texts, reasoning=text, tags=found, no_suitable_tag=unfit, **each)
 
 
 def _closed(**properties: Schema) -> Schema:

@@ -10,7 +10,7 @@ from typing import Protocol
 from classifier_service.engines.engine import Question
 from classifier_service.engines.instructor.answer_form import Draft
 from classifier_service.engines.instructor.fencing import as_data, as_line
-from classifier_service.engines.instructor.judging import Judged, Problem, judge
+from classifier_service.engines.instructor.judging import Judged, Problem, judge, judge_parts
 from classifier_service.engines.instructor.prompting import Message
 from classifier_service.engines.instructor.provider import Request
 from classifier_service.engines.instructor.replies import Completion
@@ -34,11 +34,12 @@ class Policy(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """A judged answer, with the warnings that its caller is to read."""
+    """A judged answer, with the warnings that its caller is to read. parts: what it says of the question's parts."""
 
     judged: Judged
     completion: Completion
     warnings: Sequence[str]
+    parts: Sequence[Judged] = ()
 
 
 class Completes(Protocol):
@@ -55,10 +56,17 @@ class Asker:
         self._policy = policy
 
     async def ask(
-        self, upstream: Completes, request: Request, question: Question, offered: Sequence[Tag], tally: Tally
+        self,
+        upstream: Completes,
+        request: Request,
+        question: Question,
+        offered: Sequence[Tag],
+        tally: Tally,
+        parts: Sequence[Question] = (),
     ) -> Asked:
         """The first answer without problems, or the best of what the policy lets through.
 
+        parts: those of the question that this answer is to cover, too.
         Raises ContentRefused at once, AnswerInvalid after the last re-ask, and what the upstream raises.
         """
         best: Asked | None = None
@@ -66,7 +74,7 @@ class Asker:
             completion = await upstream.complete(request, tally)
             if completion.refused:
                 raise failure_for(Trouble(Kind.CONTENT), tally.details())
-            asked = _judged(completion, question, offered)
+            asked = _judged(completion, question, offered, parts)
             if asked and not asked.judged.problems:
                 return asked
             if asked and (best is None or len(asked.judged.problems) <= len(best.judged.problems)):
@@ -82,10 +90,16 @@ class Asker:
         return replace(best, warnings=tuple(dict.fromkeys(one.warning for one in best.judged.problems)))
 
 
-def _judged(completion: Completion, question: Question, offered: Sequence[Tag]) -> Asked | None:
+def _judged(
+    completion: Completion, question: Question, offered: Sequence[Tag], parts: Sequence[Question]
+) -> Asked | None:
     """None where there is nothing to judge. An answer that was cut may read well and still lack its end."""
     draft: Draft | None = None if completion.cut else completion.draft
-    return None if draft is None else Asked(judge(draft, question, offered), completion, ())
+    if draft is None:
+        return None
+    judged, each = judge(draft, question, offered), judge_parts(draft, parts, offered)
+    problems = (*judged.problems, *(problem for one in each for problem in one.problems))
+    return Asked(replace(judged, problems=problems), completion, (), each)
 
 
 def _again(request: Request, completion: Completion, problems: Sequence[Problem]) -> Request:

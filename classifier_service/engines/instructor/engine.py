@@ -15,13 +15,13 @@ from classifier_service.engines.instructor.answer_form import AnswerForms
 from classifier_service.engines.instructor.asking import Asked, Asker, Policy
 from classifier_service.engines.instructor.breaker import Breaker
 from classifier_service.engines.instructor.capabilities import Capabilities, Capability
-from classifier_service.engines.instructor.judging import Judged
+from classifier_service.engines.instructor.judging import DEFAULT_THRESHOLD, Judged
 from classifier_service.engines.instructor.options import InstructorOptions
 from classifier_service.engines.instructor.pacing import Pacer
 from classifier_service.engines.instructor.prompting import PromptBuilder
 from classifier_service.engines.instructor.provider import InstructorProvider, Provider, Request
 from classifier_service.engines.instructor.second_opinion import combined, with_probabilities
-from classifier_service.engines.instructor.shortlisting import Offering, Shortlister
+from classifier_service.engines.instructor.shortlisting import Offer, Offering, Shortlister
 from classifier_service.engines.instructor.upstream import Limits, Tally, Upstream
 from classifier_service.prices import read_prices
 from classifier_service.prompts import named_template
@@ -30,8 +30,10 @@ from vidtomusictags.rpc.failures import RequiredFacetEmpty
 
 log = structlog.get_logger()
 
-DEFAULT_THRESHOLD = 0.5
-"""Below it, a model that was told what a confidence means holds that an editor would rather leave the tag out."""
+MOST_PARTS = 20
+"""Of a question that are answered together: with more of them, answers grow long and models lose count."""
+PART_TOKENS = 200
+"""Room that each of them adds to an answer."""
 PERCEPTION_CAP = 0.70
 """Most confidence where measurements of the picture wrote the summary: their word is all there is."""
 
@@ -107,13 +109,19 @@ class InstructorEngine:
             demand_required(Choice(()), question, active)
             return Answer((), (), "The summary holds no words, so the model was not asked.", Usage(attempts=0))
         offer = await self._offering.offer(question)
+        parts = question.parts if len(question.parts) <= MOST_PARTS else ()
         facets = [facet.id for facet in question.taxonomy.facets]
         request = Request(
             messages=self._prompts.build(
-                question.taxonomy, question.summary, offer.tags if offer.shortlist is not None else None
+                question.taxonomy,
+                question.summary,
+                offer.tags if offer.shortlist is not None else None,
+                [part.summary for part in parts],
             ),
-            form=self._forms.form(question.taxonomy.digest, [tag.id for tag in offer.tags], facets),
-            max_tokens=self._options.max_output_tokens,
+            form=self._forms.form(
+                question.taxonomy.digest, [tag.id for tag in offer.tags], facets, segments=bool(parts)
+            ),
+            max_tokens=self._options.max_output_tokens + PART_TOKENS * len(parts),
             temperature=self._options.temperature,
             seed=self._options.seed,
             logprobs=self._options.logprobs,
@@ -121,7 +129,7 @@ class InstructorEngine:
         if self._options.log_texts:
             log.debug("asked", messages=[message.content for message in request.messages])
         tally = self._upstream.tally()
-        asked = await self._opinions(request, question, offer.tags, tally)
+        asked = await self._opinions(request, question, offer.tags, tally, parts)
         judged = combined([self._weighed(one) for one in asked])
         scored = [_capped(tag, question) for tag in judged.tags]
         choice = choose(scored, question, DEFAULT_THRESHOLD)
@@ -138,6 +146,10 @@ class InstructorEngine:
             shortlist=offer.shortlist,
             made_by=self.card,  # now: a first request may have shown what the endpoint cannot do
             scores=choice.ranked,
+            parts=[
+                _part_answer(combined([one.parts[place] for one in asked]), part, question, offer)
+                for place, part in enumerate(parts)
+            ],
         )
 
     async def close(self) -> None:
@@ -146,10 +158,10 @@ class InstructorEngine:
         await self._offering.close()
 
     async def _opinions(
-        self, request: Request, question: Question, offered: Sequence[Tag], tally: Tally
+        self, request: Request, question: Question, offered: Sequence[Tag], tally: Tally, parts: Sequence[Question]
     ) -> list[Asked]:
         if self._options.samples == 1:
-            return [await self._asker.ask(self._upstream, request, question, offered, tally)]
+            return [await self._asker.ask(self._upstream, request, question, offered, tally, parts)]
         requests = [
             replace(request, temperature=self._options.sample_temperature, seed=_seed(request.seed, position))
             for position in range(self._options.samples)
@@ -157,7 +169,7 @@ class InstructorEngine:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._asker.ask(self._upstream, one, question, offered, tally))
+                    group.create_task(self._asker.ask(self._upstream, one, question, offered, tally, parts))
                     for one in requests
                 ]
         except ExceptionGroup as failed:  # one is told; the others ended with it
@@ -168,6 +180,20 @@ class InstructorEngine:
         if not asked.completion.logprobs:
             return asked.judged
         return with_probabilities(asked.judged, asked.completion.text, asked.completion.logprobs)
+
+
+def _part_answer(judged: Judged, part: Question, question: Question, offer: Offer) -> Answer:
+    part = replace(part, calibration=question.calibration)
+    choice = choose([_capped(tag, part) for tag in judged.tags], part, DEFAULT_THRESHOLD)
+    demand_required(choice, part, offer.tags)
+    return Answer(
+        tags=choice.tags,
+        key_information=judged.key_information,
+        reasoning=judged.reasoning,
+        usage=Usage(attempts=0),
+        shortlist=offer.shortlist,
+        scores=choice.ranked,
+    )
 
 
 def demand_required(choice: Choice, question: Question, offered: Sequence[Tag]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
+from classifier_service.choosing import least_confidence
 from classifier_service.engines.engine import Question, ScoredTag, Span
 from classifier_service.engines.instructor.answer_form import Draft, DraftTag
 from classifier_service.engines.instructor.quotes import QuotedSummary
@@ -12,6 +14,8 @@ from classifier_service.taxonomy import Tag
 from classifier_service.taxonomy_faults import quoted
 
 MOST_PHRASES = 5
+DEFAULT_THRESHOLD = 0.5
+"""Below it, a model that was told what a confidence means holds that an editor would rather leave the tag out."""
 _MOST_QUOTES = 4
 
 
@@ -44,7 +48,7 @@ def judge(draft: Draft, question: Question, offered: Sequence[Tag]) -> Judged:
     that its prompt stays the same.
     """
     problems: list[Problem] = []
-    summary = QuotedSummary(question.summary)
+    summary = QuotedSummary(question.summary, _joints(question.parts))
     names = _names(offered)
     kept: dict[str, ScoredTag] = {}
     for entry in draft.tags:
@@ -71,6 +75,30 @@ def judge(draft: Draft, question: Question, offered: Sequence[Tag]) -> Judged:
         reasoning=" ".join(draft.reasoning.split()),
         without_suitable_tag=_without(draft, tags, question, offered),
     )
+
+
+def judge_parts(draft: Draft, parts: Sequence[Question], offered: Sequence[Tag]) -> tuple[Judged, ...]:
+    """Judges what the draft says of each part of a question, by the rules of `judge`."""
+    said = {segment.segment: segment for segment in draft.segments}
+    judged = []
+    for number, part in enumerate(parts, start=1):
+        found = said.get(number)
+        if found is None:
+            missing = Problem(f"Segment {number} is missing.", f"The model said nothing of segment {number}.")
+            judged.append(Judged((), (missing,), (), "", ()))
+            continue
+        own = judge(Draft(tags=found.tags, reasoning=found.reasoning), part, offered)
+        problems = tuple(
+            Problem(f"In segment {number}: {one.told}", f"Segment {number}: {one.warning}") for one in own.problems
+        )
+        judged.append(replace(own, problems=problems, without_suitable_tag=()))
+    return tuple(judged)
+
+
+def _joints(parts: Sequence[Question]) -> list[int]:
+    """Where, in the summary that joins them by one character, each part but the last ends."""
+    ends = accumulate(len(part.summary) + 1 for part in parts[:-1])
+    return [end - 1 for end in ends]
 
 
 def _names(offered: Sequence[Tag]) -> dict[str, str]:
@@ -124,9 +152,11 @@ def _scored(id: str, entry: DraftTag, summary: QuotedSummary, problems: list[Pro
 
 
 def _exclusions(tags: Sequence[ScoredTag], question: Question) -> Iterable[Problem]:
+    """Among tags that are sure enough to be returned; of the others nobody hears."""
     by_id = question.taxonomy.by_id
-    for position, one in enumerate(tags):
-        for other in tags[position + 1 :]:
+    sure = [tag for tag in tags if tag.confidence >= least_confidence(tag, question, DEFAULT_THRESHOLD)]
+    for position, one in enumerate(sure):
+        for other in sure[position + 1 :]:
             if other.id in by_id[one.id].excludes or one.id in by_id[other.id].excludes:
                 yield Problem(
                     f"{one.id} and {other.id} exclude each other; give the one that fits better.",

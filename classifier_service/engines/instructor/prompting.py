@@ -29,15 +29,20 @@ class PromptBuilder:
         self._template = template
         self._static: OrderedDict[tuple[str, bool], str] = OrderedDict()
 
-    def build(self, taxonomy: Taxonomy, summary: str, shortlist: Sequence[Tag] | None = None) -> list[Message]:
+    def build(
+        self, taxonomy: Taxonomy, summary: str, shortlist: Sequence[Tag] | None = None, segments: Sequence[str] = ()
+    ) -> list[Message]:
         """A system message that depends on template and taxonomy alone, and a user message that ends with the summary.
 
+        segments: texts that make up the summary and are to be judged one by one, too.
         shortlist: the tags to choose from; None: all that are active. Shortlisted tags differ from call to call, so
         they stand in the user message: providers cache the longest common beginning of prompts.
         """
         system = Message("system", self._system(taxonomy, whole=shortlist is None))
         chosen = "" if shortlist is None else f"Tags:\n{tag_lines(shortlist)}\n\n"
-        return [system, Message("user", f"{chosen}<summary>\n{as_data(summary)}\n</summary>")]
+        numbered = [f'<segment number="{n}">\n{as_data(one)}\n</segment>' for n, one in enumerate(segments, start=1)]
+        text = "\n".join(numbered) or as_data(summary)
+        return [system, Message("user", f"{chosen}<summary>\n{text}\n</summary>")]
 
     def _system(self, taxonomy: Taxonomy, *, whole: bool) -> str:
         key = (taxonomy.digest, whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 
 from classifier_service.engines.engine import Span
 
@@ -17,8 +18,10 @@ class QuotedSummary:
     What is found is always the summary's own text. A change of any other letter is not forgiven.
     """
 
-    def __init__(self, summary: str) -> None:
+    def __init__(self, summary: str, joints: Collection[int] = ()) -> None:
+        """joints: places between texts that the summary is made of, which no quote may cross."""
         self._summary = summary
+        self._joints = joints
         self._skeleton, self._places = _skeleton(summary)
 
     def find(self, quote: str) -> Span | None:
@@ -29,7 +32,7 @@ class QuotedSummary:
         position = self._skeleton.find(wanted)
         while position >= 0:
             start, end = self._places[position], self._places[position + len(wanted) - 1] + 1
-            if self._is_whole(start, end):
+            if self._is_whole(start, end) and not any(start <= joint < end for joint in self._joints):
                 return Span(start, end, self._summary[start:end])
             position = self._skeleton.find(wanted, position + 1)
         return None
