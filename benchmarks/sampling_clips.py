@@ -91,7 +91,7 @@ def _loop(base: Path, path: Path, frames: int) -> None:
     with av.open(str(base)) as source, av.open(str(path), "w") as target:
         template = source.streams.video[0]
         packets: list[Packet[VideoStream]] = [packet for packet in source.demux(template) if packet.size]
-        stream = target.add_stream_from_template(template)
+        stream = target.add_stream_from_template(template, opaque=True)
         step = round(1 / (RATE * (template.time_base or Fraction(1, RATE))))
         written = 0
         while written < frames:

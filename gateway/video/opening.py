@@ -106,7 +106,8 @@ class OpenVideo:
         self._decoder_threads = threads
         if not self.decoder.is_open:
             self.decoder.thread_type = "FRAME" if threads > 1 else "SLICE"
-            self.decoder.thread_count = threads
+            # One more than cores, as FFmpeg's own default has it: some thread always waits for another's picture.
+            self.decoder.thread_count = threads + 1 if threads > 1 else 1
 
     def another(self) -> OpenVideo:
         """The same video opened once more, for another thread."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from av import VideoFrame
@@ -20,6 +21,7 @@ from gateway.video.pictures import Painter
 _WORTH_THREADS_PIXELS = 6_000_000
 # How much faster two decoder threads are than one within a GOP (H.264 1080p, GOP 250: 1219 to 890 ms).
 _DECODER_THREAD_GAIN = 0.4
+_FRAMES_UNDER_WAY = 3
 
 
 class FrameReader:
@@ -51,11 +53,10 @@ class FrameReader:
         threads = self._threads_worth(groups)
         if threads > 1:
             self._read_in_parallel(groups, deliver, threads)
-            return
-        reader = GopReader(self._video, self._table, self._tally)
-        for group in groups:
-            reader.read(group, deliver)
-        self.substitutes.update(reader.substitutes)
+        elif self._threads > 1:
+            self._read_one_after_the_other(groups, deliver)
+        else:
+            self._read_with_one_thread(groups, deliver)
 
     def glance(self, indices: Iterable[int]) -> dict[int, NDArray[np.float32]]:
         """Thumbnails of the frames at `indices`, float32 (18, 32, 3), 0 to 255; raises as `read` does."""
@@ -82,6 +83,26 @@ class FrameReader:
             return min(self._threads, len(groups))
         self._video.use_decoder_threads(self._threads)
         return 1
+
+    def _read_with_one_thread(self, groups: list[Group], deliver: Deliver) -> None:
+        reader = GopReader(self._video, self._table, self._tally)
+        for group in groups:
+            reader.read(group, deliver)
+        self.substitutes.update(reader.substitutes)
+
+    def _read_one_after_the_other(self, groups: list[Group], deliver: Deliver) -> None:
+        """Read in order, while another thread delivers, also in order: decoding need not wait for the scaling."""
+        with ThreadPoolExecutor(1) as other:
+            under_way: deque[Future[None]] = deque()
+
+            def hand_over(index: int, frame: VideoFrame, video: OpenVideo) -> None:
+                under_way.append(other.submit(deliver, index, frame, video))
+                if len(under_way) > _FRAMES_UNDER_WAY:  # frames are large
+                    under_way.popleft().result()
+
+            self._read_with_one_thread(groups, hand_over)
+            while under_way:
+                under_way.popleft().result()
 
     def _read_in_parallel(self, groups: list[Group], deliver: Deliver, threads: int) -> None:
         self.in_order = False

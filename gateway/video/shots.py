@@ -91,11 +91,16 @@ def _candidates(table: FrameTable, trace: PacketTrace, frames: range) -> list[in
 
 def _gaps(candidates: list[int], table: FrameTable, frames: range, most: int) -> list[int]:
     """In clips so short that `most` places see all of it: places where the candidates leave something unseen."""
-    step = max(1, 2 * round(_SECONDS_ASIDE / table.time_base * len(table.pts) / (table.end - table.start)))
+    step = max(2, round(2 * _aside(table) * len(table.pts) / (table.end - table.start)))
     if len(frames) > most * step:
         return []
     places = range(frames.start + step // 2, frames.stop, step)
     return [place for place in places if all(abs(place - candidate) > step // 4 for candidate in candidates)]
+
+
+def _aside(table: FrameTable) -> int:
+    """How far from a candidate to look, in units of the time base: at least one frame."""
+    return max(round(_SECONDS_ASIDE / table.time_base), -(-(table.end - table.start) // len(table.pts)))
 
 
 def _steps_of_size(
@@ -141,12 +146,14 @@ def _bursts_of_size(
 
 def _confirmed(candidates: list[int], table: FrameTable, frames: range, glance: Glance) -> list[int]:
     """The candidates around which the picture changes for good, in time order."""
-    aside = max(1, round(_SECONDS_ASIDE / table.time_base))
+    aside = _aside(table)
     around = {}
     for index in candidates:
         pts = table.pts[index]
         places = [table.index_of(pts + offset * aside) for offset in (-2, -1, 1, 2)]
-        around[index] = [min(max(place, frames.start), frames.stop - 1) for place in places]
+        places = [min(max(place, frames.start), frames.stop - 1) for place in places]
+        if len(set(places)) == len(places):  # else it is so near an end that there is nothing to compare
+            around[index] = places
     thumbnails = glance({place for places in around.values() for place in places})
 
     def difference(a: int, b: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -72,6 +73,11 @@ async def test_a_flash_is_no_cut(tmp_path: Path, sandbox: Sandbox) -> None:
     taken = await sandbox.sample(path, SamplingPlan(sampler="shots", frames=4))
     assert [frame.reason for frame in taken.manifest.frames] == [f"shot 1 of 1, part {n} of 4" for n in (1, 2, 3, 4)]
     assert [frame.index for frame in taken.manifest.frames] == [25, 75, 125, 175]
+
+
+async def test_motion_at_the_ends_of_a_clip_is_no_shot(clip: Callable[[Recipe], Path], sandbox: Sandbox) -> None:
+    taken = await sandbox.sample(clip(Recipe(frames=150)), SamplingPlan(sampler="shots", frames=3))
+    assert all(frame.reason.startswith("shot 1 of 1") for frame in taken.manifest.frames)
 
 
 async def test_where_shots_cannot_be_looked_for_equal_parts_are_taken_and_it_is_said(
