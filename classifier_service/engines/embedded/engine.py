@@ -11,13 +11,14 @@ import numpy as np
 from classifier_service.engines.embedded.answering import compose, compose_without_content, with_evidence
 from classifier_service.engines.embedded.coefficients import packaged_coefficients
 from classifier_service.engines.embedded.encoder import Encoder
-from classifier_service.engines.embedded.prototypes import PrototypeCache, Prototypes, embed
+from classifier_service.engines.embedded.prototypes import Prototypes
 from classifier_service.engines.embedded.reading import Reading, read
 from classifier_service.engines.embedded.scene_vectors import packaged_vectors
 from classifier_service.engines.embedded.scenes import Scenes, packaged_concepts, packaged_digest
 from classifier_service.engines.embedded.scoring import likenesses, score
 from classifier_service.engines.embedded.shortlisting import shortlist
 from classifier_service.engines.embedded.summary_vectors import encode_summary
+from classifier_service.engines.embedded.taxonomy_encoding import TaxonomyEncoding
 from classifier_service.engines.embedded.weights import find_weights
 from classifier_service.engines.engine import Answer, EngineCard, Question
 from classifier_service.taxonomy import Taxonomy
@@ -30,7 +31,8 @@ class EmbeddedEngine:
 
     Loading blocks for a second or two and raises WeightsUnusable where the packaged model is missing. Questions are
     answered one at a time in a thread of the engine's own; equal questions get equal answers, byte for byte. A taxonomy
-    is encoded on first use, some 10 ms a tag, in another thread, so that questions about known ones do not wait for it.
+    is encoded on first use, some 10 ms a tag, in another thread, so that questions about known ones do not wait for it,
+    and only for as long as somebody waits for it.
     """
 
     def __init__(self) -> None:
@@ -38,9 +40,8 @@ class EmbeddedEngine:
         self._coefficients = packaged_coefficients()
         self._encoder = Encoder(weights)
         self._scenes = Scenes(packaged_vectors(self._encoder), packaged_concepts())
-        self._cache = PrototypeCache()
+        self._taxonomies = TaxonomyEncoding(self._encoder, self._scenes)
         self._answering = ThreadPoolExecutor(1, thread_name_prefix="embedded-classifier")
-        self._encoding = ThreadPoolExecutor(1, thread_name_prefix="embedded-classifier-taxonomies")
         self._card = EngineCard(
             engine="embedded",
             model=MODEL,
@@ -55,7 +56,7 @@ class EmbeddedEngine:
 
     async def classify(self, question: Question) -> Answer:
         """The tags that fit, with evidence. Raises RequiredFacetEmpty where a required facet has no such tag."""
-        prototypes = await self._known(question.taxonomy)
+        prototypes = await self._taxonomies.prototypes(question.taxonomy)
         return await asyncio.get_running_loop().run_in_executor(self._answering, self.answer, question, prototypes)
 
     @property
@@ -65,29 +66,19 @@ class EmbeddedEngine:
 
     async def shortlist(self, question: Question, most: int) -> Sequence[str]:
         """Ids of at most `most` allowed tags, the likeliest first, each facet given room."""
-        prototypes = await self._known(question.taxonomy)
+        prototypes = await self._taxonomies.prototypes(question.taxonomy)
         return await asyncio.get_running_loop().run_in_executor(
             self._answering, self._shortlist, question, prototypes, most
         )
 
     async def close(self) -> None:
-        """Ends the threads after the work that was begun; calling it again does nothing."""
-        self._encoding.shutdown(wait=True, cancel_futures=True)
+        """Ends the threads after the answer that was begun; calling it again does nothing."""
+        self._taxonomies.close()
         self._answering.shutdown(wait=True, cancel_futures=True)
-
-    async def _known(self, taxonomy: Taxonomy) -> Prototypes:
-        known = self._cache.get(taxonomy)
-        if known is None:
-            known = await asyncio.get_running_loop().run_in_executor(self._encoding, self.prototypes, taxonomy)
-        return known
 
     def prototypes(self, taxonomy: Taxonomy) -> Prototypes:
         """The taxonomy as vectors, encoded in the calling thread where it is not known yet."""
-        prototypes = self._cache.get(taxonomy)  # somebody before in the queue may have asked for the same
-        if prototypes is None:
-            prototypes = embed(taxonomy, self._encoder, self._scenes)
-            self._cache.keep(taxonomy, prototypes)
-        return prototypes
+        return self._taxonomies.prototypes_here(taxonomy)
 
     def answer(self, question: Question, prototypes: Prototypes) -> Answer:
         """What `classify` answers, in the calling thread."""

@@ -84,10 +84,21 @@ class PrototypeCache:
                 self._kept.popitem(last=False)
 
 
-def embed(taxonomy: Taxonomy, encoder: Encoder, scenes: Scenes) -> Prototypes:
-    """Encodes every text of every active tag, and the scenes of the concepts that the tags resemble."""
+class Abandoned(Exception):
+    """The vectors of a taxonomy are not wanted any more."""
+
+
+def embed(taxonomy: Taxonomy, encoder: Encoder, scenes: Scenes, stop: threading.Event | None = None) -> Prototypes:
+    """Encodes every text of every active tag, and the scenes of the concepts that the tags resemble.
+
+    Raises Abandoned within one tag after `stop` is set.
+    """
     closely = len(taxonomy.active) <= CLOSELY_READ_TAGS
-    of_tags = [_embed_tag(tag, encoder, scenes, closely=closely) for tag in taxonomy.active]
+    of_tags = []
+    for tag in taxonomy.active:
+        if stop is not None and stop.is_set():
+            raise Abandoned
+        of_tags.append(_embed_tag(tag, encoder, scenes, closely=closely))
     centres = np.array([prototype.centre for prototype in of_tags], dtype=np.float32).reshape(-1, DIMENSIONS)
     facets = list(dict.fromkeys(tag.facet for tag in taxonomy.active))
     groups = [np.flatnonzero([tag.facet == facet for tag in taxonomy.active]) for facet in facets]
