@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# onnxruntime reports its use to its maker from the moment it is imported, unless it is told not to before that.
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
+
 try:
     from captioner_service.engines.embedded.describer import EmbeddedEngine
 except ModuleNotFoundError as error:
