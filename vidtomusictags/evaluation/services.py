@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from vidtomusictags.client.caption import Statement as Said
 from vidtomusictags.client.captioner import CaptionerClient, Still
@@ -134,15 +134,9 @@ class ServiceClassifier:
             attempts=found.usage.attempts,
             prompt_tokens=found.usage.prompt_tokens,
             completion_tokens=found.usage.completion_tokens,
-            usd=_usd(found.usage),
+            usd=found.usage.estimated_usd,
             warnings=found.warnings,
         )
-
-
-def _usd(usage: Any) -> float | None:
-    """The estimated cost, which only some engines tell."""
-    cost = getattr(usage, "estimated_cost", None)
-    return None if cost is None else float(cost.usd)
 
 
 def _told(call: Callable[[], T]) -> T:
