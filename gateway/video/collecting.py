@@ -9,9 +9,10 @@ from typing import Protocol
 
 from av import VideoFrame
 
+from gateway.video.container import refuse_pixels
 from gateway.video.findings import Findings
 from gateway.video.limits import SandboxLimits
-from gateway.video.opening import OpenVideo, refuse_pixels
+from gateway.video.opening import OpenVideo
 from gateway.video.pictures import Geometry, Orientation, Painter, encoded, orientation_of, output_size
 from gateway.video.plan import SamplingPlan
 from vidtomusictags.rpc import failures

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from gateway.video.collecting import PictureCollector, Progress, Sink
+from gateway.video.container import Source
 from gateway.video.coverage import measure_coverage
 from gateway.video.facts import describe
 from gateway.video.findings import Findings
@@ -14,7 +15,7 @@ from gateway.video.gop import TableMistaken, Tally
 from gateway.video.limits import SandboxLimits
 from gateway.video.locating import locate_frames, with_confirmed_keys
 from gateway.video.manifest import DecodingEffort, Manifest, SampledFrame
-from gateway.video.opening import OpenVideo, Source
+from gateway.video.opening import OpenVideo
 from gateway.video.plan import SamplingPlan
 from gateway.video.reading import FrameReader
 from gateway.video.samplers import Pick, Sampler, sampler_named

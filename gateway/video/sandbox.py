@@ -8,12 +8,10 @@ again in the worker, and with it gRPC.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import stat
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from gateway.video.manifest import Manifest
 from gateway.video.plan import SamplingPlan
 from gateway.video.sampled import SampledClip
 from gateway.video.samplers import SAMPLERS, sampler_named
+from gateway.video.video_file import opened
 from gateway.video.worker_process import AnswerMalformed, WorkerEnded, WorkerProcess
 from vidtomusictags.rpc import failures
 
@@ -117,7 +116,7 @@ class Sandbox:
         """
         plan.check()
         sampler_named(plan.sampler)
-        with _opened(path, self.limits) as video:
+        with opened(path, self.limits) as video:
             deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
             await self._wait_for_turn(timeout_seconds)
             worker: WorkerProcess | None = None
@@ -212,32 +211,6 @@ def _keep(task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
     """Hold on to a task until it is done: the event loop itself does not."""
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-@contextmanager
-def _opened(path: Path, limits: SandboxLimits) -> Iterator[int]:
-    """A descriptor of the regular, not empty, not oversized file at `path`."""
-    try:
-        # Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
-        video = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
-        raise failures.VideoNotFound("There is no such video file; check its name.") from None
-    except (OSError, ValueError):
-        raise failures.VideoUnreadable("The video file cannot be opened; check its permissions and its name.") from None
-    try:
-        facts = os.fstat(video)
-        if not stat.S_ISREG(facts.st_mode):
-            raise failures.VideoUnreadable("That is not a file but a directory or a device; name a video file.")
-        if facts.st_size == 0:
-            raise failures.VideoUnreadable("The video file is empty; send it again.")
-        if facts.st_size > limits.max_file_bytes:
-            raise failures.VideoTooLarge(
-                f"The video file has {facts.st_size} bytes, more than the {limits.max_file_bytes} that are allowed; "
-                "send a smaller one."
-            )
-        yield video
-    finally:
-        os.close(video)
 
 
 async def _outcome(answer: dict[str, Any], plan: SamplingPlan, worker: WorkerProcess) -> SampledClip | failures.Failure:
