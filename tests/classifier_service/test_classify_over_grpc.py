@@ -288,6 +288,25 @@ BAD = {
 }
 
 
+async def test_a_taxonomy_of_one_tag_is_tagged_with() -> None:
+    answer = {**HAPPY, "tags": [{**HAPPY["tags"][0], "tag": "t0"}]}
+    async with serving(says(answer)) as service:
+        reply = await service.stub.Classify(pb.ClassifyRequest(summary=SUMMARY, inline_taxonomy=tags(1)))
+    assert [tag.id for tag in reply.classification.tags] == ["t0"]
+
+
+async def test_a_large_taxonomy_is_cut_to_a_shortlist_by_the_embedded_engine_and_says_so() -> None:
+    taxonomy = tags(300)
+    taxonomy.tags.append(pb.Tag(id="party", label="Birthday party", description="Friends celebrate a birthday."))
+    answer = {**HAPPY, "tags": [{**HAPPY["tags"][0], "tag": "party"}]}
+    async with serving(says(answer), shortlist_tags=20) as service:
+        reply = await service.stub.Classify(pb.ClassifyRequest(summary=SUMMARY, inline_taxonomy=taxonomy))
+    shortlist = reply.classification.provenance.shortlist
+    assert (shortlist.tags, shortlist.out_of) == (20, 301)
+    assert shortlist.by.startswith("embedded@")
+    assert [tag.id for tag in reply.classification.tags] == ["party"]
+
+
 async def test_bad_input_names_its_field_and_is_not_paid_for() -> None:
     async with serving(says(HAPPY)) as service:
         for name, (request, field) in BAD.items():

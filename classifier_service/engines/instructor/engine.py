@@ -10,7 +10,7 @@ import structlog
 
 from classifier_service.budget import Budget
 from classifier_service.choosing import Choice, choose
-from classifier_service.engines.engine import Answer, EngineCard, Question, ScoredTag, Usage
+from classifier_service.engines.engine import Answer, EngineCard, Question, Usage
 from classifier_service.engines.instructor.answer_form import AnswerForms
 from classifier_service.engines.instructor.asking import Asked, Asker, Policy
 from classifier_service.engines.instructor.breaker import Breaker
@@ -20,13 +20,13 @@ from classifier_service.engines.instructor.options import InstructorOptions
 from classifier_service.engines.instructor.pacing import Pacer
 from classifier_service.engines.instructor.prompting import PromptBuilder
 from classifier_service.engines.instructor.provider import InstructorProvider, Provider, Request
+from classifier_service.engines.instructor.returning import capped, demand_required, part_answer
 from classifier_service.engines.instructor.second_opinion import combined, with_probabilities
-from classifier_service.engines.instructor.shortlisting import Offer, Offering, Shortlister
+from classifier_service.engines.instructor.shortlisting import Offering, Shortlister
 from classifier_service.engines.instructor.upstream import Limits, Tally, Upstream
 from classifier_service.prices import read_prices
 from classifier_service.prompts import named_template
 from classifier_service.taxonomy import Tag
-from vidtomusictags.rpc.failures import RequiredFacetEmpty
 
 log = structlog.get_logger()
 
@@ -34,8 +34,6 @@ MOST_PARTS = 20
 """Of a question that are answered together: with more of them, answers grow long and models lose count."""
 PART_TOKENS = 200
 """Room that each of them adds to an answer."""
-PERCEPTION_CAP = 0.70
-"""Most confidence where measurements of the picture wrote the summary: their word is all there is."""
 
 
 class InstructorEngine:
@@ -131,7 +129,7 @@ class InstructorEngine:
         tally = self._upstream.tally()
         asked = await self._opinions(request, question, offer.tags, tally, parts)
         judged = combined([self._weighed(one) for one in asked])
-        scored = [_capped(tag, question) for tag in judged.tags]
+        scored = [capped(tag, question) for tag in judged.tags]
         choice = choose(scored, question, DEFAULT_THRESHOLD)
         demand_required(choice, question, offer.tags)
         if self._options.log_texts:
@@ -147,7 +145,7 @@ class InstructorEngine:
             made_by=self.card,  # now: a first request may have shown what the endpoint cannot do
             scores=choice.ranked,
             parts=[
-                _part_answer(combined([one.parts[place] for one in asked]), part, question, offer)
+                part_answer(combined([one.parts[place] for one in asked]), part, question, offer)
                 for place, part in enumerate(parts)
             ],
         )
@@ -180,58 +178,6 @@ class InstructorEngine:
         if not asked.completion.logprobs:
             return asked.judged
         return with_probabilities(asked.judged, asked.completion.text, asked.completion.logprobs)
-
-
-def _part_answer(judged: Judged, part: Question, question: Question, offer: Offer) -> Answer:
-    part = replace(part, calibration=question.calibration)
-    choice = choose([_capped(tag, part) for tag in judged.tags], part, DEFAULT_THRESHOLD)
-    demand_required(choice, part, offer.tags)
-    return Answer(
-        tags=choice.tags,
-        key_information=judged.key_information,
-        reasoning=judged.reasoning,
-        usage=Usage(attempts=0),
-        shortlist=offer.shortlist,
-        scores=choice.ranked,
-    )
-
-
-def demand_required(choice: Choice, question: Question, offered: Sequence[Tag]) -> None:
-    """Raises RequiredFacetEmpty for a required facet of which a tag could have been chosen and none was."""
-    by_id = question.taxonomy.by_id
-    answered = {by_id[tag.id].facet for tag in choice.tags}
-    askable = {tag.facet for tag in offered if tag.id in question.allowed}
-    for facet in question.taxonomy.facets:
-        if not facet.required or facet.id not in askable or facet.id in answered:
-            continue
-        closest = max(
-            (tag for tag in choice.ranked if by_id[tag.id].facet == facet.id),
-            key=lambda tag: tag.confidence,
-            default=None,
-        )
-        said = (
-            "the model found no suitable tag"
-            if closest is None
-            else f"the closest is {closest.id!r} with confidence {closest.confidence:.2f}: lower min_confidence"
-        )
-        raise RequiredFacetEmpty(
-            f"No tag of the required facet {facet.id!r} fits the summary; {said}, or make the facet optional.",
-            details={"facet": facet.id, **({"closest": closest.id} if closest else {})},
-        )
-
-
-def _capped(tag: ScoredTag, question: Question) -> ScoredTag:
-    """Where the writer of the summary told how certain each statement is, no tag is surer than what it quotes."""
-    if not question.statements:
-        return tag
-    certainties = [
-        statement.certainty
-        for statement in question.statements
-        for span in tag.evidence
-        if statement.start < span.end and span.start < statement.end
-    ]
-    cap = min(PERCEPTION_CAP, max(certainties, default=0.0))
-    return replace(tag, confidence=min(tag.confidence, round(cap, 4)))
 
 
 def _seed(seed: int | None, position: int) -> int | None:
