@@ -53,6 +53,8 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
         if job.window or job.text_deltas:
             field = "config.window" if job.window else "config.text_deltas"
             raise InvalidRequest("CaptionClip has neither window nor text_deltas; use Caption.", field=field)
+        if request.validate_only:
+            return pb.CaptionClipResponse(request_id=request_id)
         with self._shares.held(context.peer()):
             summary = await self._captioner.describe(to_frames(request.frames), job)
         return pb.CaptionClipResponse(request_id=request_id, summary=summary_message(summary, self._captioner.card))

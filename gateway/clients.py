@@ -64,6 +64,20 @@ class CaptionerClient:
             self._facts_until = time.monotonic() + _MODEL_SECONDS
         return self._facts
 
+    async def check(self, order: Order) -> None:
+        """Raises what `caption` would raise for the order's prompt and options, before any costly work is done."""
+        asked = cast("captioner_pb2.CaptionConfig", order.caption)
+        if not asked.ByteSize():
+            return  # all is left to the captioner
+        config = captioner_pb2.CaptionConfig(request_id=order.request_id, encoding=media_pb2.FRAME_ENCODING_JPEG)
+        config.MergeFrom(asked)
+        stub = captioner_pb2_grpc.CaptionerServiceStub(self._unary)
+        with translating("captioner"):
+            await stub.CaptionClip(
+                captioner_pb2.CaptionClipRequest(config=config, validate_only=True),
+                timeout=downstream_seconds(_MODEL_SECONDS),
+            )
+
     async def caption(self, clip: SampledClip, order: Order, on_text: Callable[[object], None]) -> Description:
         """One summary of all frames. on_text: given each TextDelta as it comes. Raises as `model` does."""
         config = cast("captioner_pb2.CaptionConfig", order.caption)
@@ -156,7 +170,6 @@ def _facts(reply: captioner_pb2.GetModelResponse) -> ModelFacts:
         frame_short_side_pixels=reply.frame_short_side,
         default_frames=reply.default_frames or reply.max_frames,
         max_frames=reply.max_frames,
-        prompts=[template.name for template in reply.prompts],
     )
 
 

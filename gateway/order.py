@@ -13,7 +13,6 @@ class Order:
     """frames 0: what the captioner describes best. Times in seconds from the first presented frame; None is open.
 
     caption, classify: what is meant for the captioner and the classifier, passed on unread.
-    prompt_name: the template among the captioner's that is asked for; empty for its default or the caller's own words.
     """
 
     request_id: str
@@ -21,7 +20,6 @@ class Order:
     frames: int
     start_seconds: float | None
     end_seconds: float | None
-    prompt_name: str
     text_deltas: bool
     caption: object
     classify: object
@@ -36,7 +34,6 @@ class ModelFacts:
     frame_short_side_pixels: int
     default_frames: int
     max_frames: int
-    prompts: Sequence[str]
 
 
 @dataclass(frozen=True)

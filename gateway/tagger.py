@@ -19,7 +19,6 @@ from gateway.video.samplers import SAMPLERS
 from vidtomusictags.rpc import failures
 
 FirstT = TypeVar("FirstT")
-SecondT = TypeVar("SecondT")
 
 
 class Sandbox(Protocol):
@@ -39,6 +38,8 @@ class Captioner(Protocol):
     """Describes frames."""
 
     async def model(self) -> ModelFacts: ...
+
+    async def check(self, order: Order) -> None: ...
 
     async def caption(self, clip: SampledClip, order: Order, on_text: Callable[[object], None]) -> Description: ...
 
@@ -80,7 +81,7 @@ class Tagger:
     async def prepare(self, order: Order) -> Prepared:
         """Checks everything that can be checked before there is a video, so that no upload and no GPU time is wasted.
 
-        Raises UnknownSampler, UnknownPrompt, TooManyFrames, InvalidRequest, and what the classifier says of its part.
+        Raises UnknownSampler, TooManyFrames, InvalidRequest, and what captioner and classifier say of their parts.
         """
         if order.sampler not in SAMPLERS:
             raise failures.UnknownSampler(
@@ -92,11 +93,7 @@ class Tagger:
                 f"frames must be 1 to {MAX_FRAMES}, or 0 for what the captioner describes best.",
                 field="options.sampling.frames",
             )
-        facts, _ = await _together(self._captioner.model(), self._classifier.check(order))
-        if order.prompt_name and order.prompt_name not in facts.prompts:
-            raise failures.UnknownPrompt(
-                f"There is no prompt of that name; there is: {', '.join(facts.prompts)}.", field="options.prompt.name"
-            )
+        facts = await _together(self._captioner.model(), self._captioner.check(order), self._classifier.check(order))
         if order.frames > facts.max_frames:
             raise failures.TooManyFrames(
                 f"The captioner takes at most {facts.max_frames} frames; ask for fewer.",
@@ -171,15 +168,16 @@ def _progress(stage: Stage, done: int, total: int) -> Progressed:
     return Progressed(stage, done, total, percent_of(stage, done / total if total else 0.0))
 
 
-async def _together(first: Awaitable[FirstT], second: Awaitable[SecondT]) -> tuple[FirstT, SecondT]:
-    """Both results; where one fails the other is cancelled, and the failure raised as it is."""
+async def _together(first: Awaitable[FirstT], *checks: Awaitable[None]) -> FirstT:
+    """The first result, once all checks have passed; where one fails the others are cancelled, and it is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             one = group.create_task(_awaited(first))
-            other = group.create_task(_awaited(second))
+            for check in checks:
+                group.create_task(_awaited(check))
     except* failures.Failure as failed:
         raise failed.exceptions[0] from None
-    return one.result(), other.result()
+    return one.result()
 
 
 async def _awaited(awaitable: Awaitable[FirstT]) -> FirstT:

@@ -43,7 +43,6 @@ def to_order(request_id: str, options: pb.TagOptions) -> Order:
         frames=sampling.frames,
         start_seconds=to_seconds(sampling.range.start) if sampling.range.HasField("start") else None,
         end_seconds=to_seconds(sampling.range.end) if sampling.range.HasField("end") else None,
-        prompt_name=options.prompt.name,
         text_deltas=options.text_deltas,
         caption=caption,
         classify=classify,

@@ -210,6 +210,16 @@ class TestTwin:
         assert failure.reason == reason
         assert failure.field == f"config.{next(iter(fields))}"
 
+    async def test_a_config_is_checked_without_frames_and_without_work(self, stub: Any, script: Script) -> None:
+        good = pb.CaptionClipRequest(config=pb.CaptionConfig(request_id="a", encoding=JPEG), validate_only=True)
+        reply = await stub.CaptionClip(good, timeout=10)
+        assert (reply.request_id, reply.HasField("summary")) == ("a", False)
+        bad = pb.CaptionConfig(encoding=JPEG, prompt=pb.Prompt(name="poem"))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.CaptionClip(pb.CaptionClipRequest(config=bad, validate_only=True), timeout=10)
+        assert from_rpc_error(caught.value).reason == "PROMPT_UNKNOWN"
+        assert script.clips == []
+
     async def test_a_clip_without_frames_is_refused(self, stub: Any, script: Script) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.CaptionClip(pb.CaptionClipRequest(config=pb.CaptionConfig(encoding=JPEG)), timeout=10)

@@ -188,6 +188,12 @@ class TestOptions:
                 "PROMPT_UNKNOWN",
                 "options.prompt.name",
             ),
+            (
+                pb.TagOptions(generation=captioner_pb2.GenerationOptions(temperature=3)),
+                "INVALID_ARGUMENT",
+                "INVALID_REQUEST",
+                "options.generation.temperature",
+            ),
             (pb.TagOptions(taxonomy_id="house"), "NOT_FOUND", "TAXONOMY_UNKNOWN", "options.taxonomy_id"),
             (
                 pb.TagOptions(classify=classifier_pb2.ClassifyOptions(include=["cars"])),

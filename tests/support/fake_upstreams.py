@@ -14,7 +14,7 @@ from vidtomusictags.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from vidtomusictags.classifier.v1 import classifier_pb2, classifier_pb2_grpc
 from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc.conversation import Requests, telling_failures
-from vidtomusictags.rpc.failures import UnknownTag, UnknownTaxonomy
+from vidtomusictags.rpc.failures import InvalidRequest, UnknownPrompt, UnknownTag, UnknownTaxonomy
 from vidtomusictags.rpc.logs import take_request_id
 from vidtomusictags.rpc.server import Host, Service, listening
 from vidtomusictags.rpc.settings import HostSettings
@@ -52,8 +52,15 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self.configs: list[captioner_pb2.CaptionConfig] = []
         self.frames: list[media_pb2.Frame] = []
 
-    async def CaptionClip(self, request: Any, context: Any) -> Any:
-        raise AssertionError("a gateway streams")
+    async def CaptionClip(
+        self, request: captioner_pb2.CaptionClipRequest, context: Any
+    ) -> captioner_pb2.CaptionClipResponse:
+        assert request.validate_only, "a gateway streams"
+        if request.config.prompt.name not in ("", "concise", "scene"):
+            raise UnknownPrompt("There is concise and scene.", field="prompt.name")
+        if request.config.generation.temperature > 2:
+            raise InvalidRequest("temperature must be 0 to 2.", field="generation.temperature")
+        return captioner_pb2.CaptionClipResponse()
 
     async def GetModel(self, request: Any, context: Any) -> captioner_pb2.GetModelResponse:
         await self.on_model()

@@ -403,7 +403,7 @@ class Summary(_message.Message):
     """Why it ends where it ends."""
     @_builtins.property
     def range(self) -> _media_pb2.TimeRange:
-        """From the first frame of the window to its last."""
+        """From the pts of the window's first frame to that of its last, which here belongs to the range."""
 
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Statement]:
@@ -605,6 +605,11 @@ class CaptionClipRequest(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     FRAMES_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """True: the config is checked and nothing is described; `frames` may then be left out. For callers that have costly
+    work to do before they hold frames.
+    """
     @_builtins.property
     def config(self) -> Global___CaptionConfig:
         """As for Caption; `window` and `text_deltas` must be left unset."""
@@ -618,10 +623,11 @@ class CaptionClipRequest(_message.Message):
         *,
         config: Global___CaptionConfig | None = ...,
         frames: _abc.Iterable[_media_pb2.Frame] | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "frames", b"frames"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "frames", b"frames", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -639,7 +645,7 @@ class CaptionClipResponse(_message.Message):
     """As in the config, or the one that the server made."""
     @_builtins.property
     def summary(self) -> Global___Summary:
-        """The clip, described."""
+        """The clip, described. Not set with `validate_only`."""
 
     def __init__(
         self,
