@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from vidtomusictags.rpc.settings import HostSettings
+from vidtomusictags.rpc.settings import IN_JSON, HostSettings
 
 
 class CaptionerSettings(HostSettings):
@@ -67,7 +67,9 @@ class CaptionerSettings(HostSettings):
     canary_file: Path | None = Field(None, description="Where the fixed clip's tokens are remembered between starts.")
 
     # Where else the model is: engine openai.
-    openai_base_urls: tuple[str, ...] = Field((), description='Endpoints, as JSON: ["http://vllm-0:8000/v1", ...].')
+    openai_base_urls: Annotated[tuple[str, ...], NoDecode, IN_JSON] = Field(
+        (), description='Endpoints, as JSON: ["http://vllm-0:8000/v1", ...].'
+    )
     openai_api_key: SecretStr = Field(SecretStr(""), description="Key of the endpoints; empty where they want none.")
     openai_max_concurrent: int = Field(64, ge=1, le=10_000, description="Clips at one endpoint at once.")
     openai_attempts: int = Field(3, ge=1, le=10, description="Times that a clip is tried, on whichever endpoint.")

@@ -17,7 +17,7 @@ from classifier_service.engines.instructor.options import InstructorOptions
 from classifier_service.engines.instructor.pacing import Pace
 from classifier_service.engines.instructor.shortlisting import SizeLimits
 from classifier_service.engines.options import EngineOptions, unbounded
-from vidtomusictags.rpc.settings import HostSettings
+from vidtomusictags.rpc.settings import IN_JSON, HostSettings
 
 AUTO = "auto"
 
@@ -34,7 +34,7 @@ class ClassifierSettings(HostSettings):
         AUTO, description="Classification engine; `auto`: `instructor` with a key or base URL, else `embedded`."
     )
     default_taxonomy: str = Field("music-moods", description="Taxonomy that is used where a caller names none.")
-    taxonomy_directories: tuple[Path, ...] = Field(
+    taxonomy_directories: Annotated[tuple[Path, ...], NoDecode, IN_JSON] = Field(
         (), description='Further directories of taxonomies (*.yaml), as a JSON list: ["/taxonomies"].'
     )
     calibrations: Path | None = Field(
@@ -45,7 +45,7 @@ class ClassifierSettings(HostSettings):
     model: str = Field("openai/gpt-4o", description="Language model as provider/model.")
     base_url: str | None = Field(None, description="Address of a server that speaks OpenAI's protocol.")
     api_key: SecretStr | None = Field(None, description="Key for the model's provider.")
-    api_keys: Mapping[str, SecretStr] = Field(
+    api_keys: Annotated[Mapping[str, SecretStr], NoDecode, IN_JSON] = Field(
         {}, description='Keys for other providers among the fall-backs, as JSON: {"anthropic": "..."}.'
     )
     api_version: str | None = Field(None, description="Version of Azure's API.")

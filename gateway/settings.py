@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from vidtomusictags.rpc.settings import HostSettings
+from vidtomusictags.rpc.settings import IN_JSON, HostSettings
 
 GIB = 1024**3
 
@@ -22,7 +23,7 @@ class GatewaySettings(HostSettings):
         "127.0.0.1:50051", description="gRPC target of the captioners, such as dns:///captioner:50051."
     )
     classifier: str = Field("127.0.0.1:50052", description="gRPC target of the classifiers.")
-    roots: tuple[Path, ...] = Field(
+    roots: Annotated[tuple[Path, ...], NoDecode, IN_JSON] = Field(
         (), description='Directories under which file:// URIs may lead, as a JSON list: ["/clips"]. None: no file URIs.'
     )
     spool_directory: Path | None = Field(None, description="Where uploads are kept while they are used.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from importlib import import_module
 from typing import Any
 
@@ -33,18 +32,16 @@ def read_settings(name: ServiceName) -> Any:
     """The service's settings. Raises Mistake with every fault of the environment, one a line."""
     settings_class = _class_of(name)
     from pydantic import ValidationError  # noqa: PLC0415
-    from pydantic_settings import SettingsError  # noqa: PLC0415
 
     prefix = settings_class.model_config["env_prefix"]
     try:
         return settings_class()
     except ValidationError as error:
-        faults = [f"{prefix}{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
+        faults = [
+            f"{prefix}{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
         raise Mistake("the environment is wrong:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
-    except SettingsError as error:  # a list or mapping that is not JSON; pydantic-settings stops at the first
-        found = re.search(r'field "(\w+)"', str(error))
-        setting = f"{prefix}{found[1].upper()}" if found else f"{prefix}*"
-        raise Mistake(f"the environment is wrong:\n  {setting}: is not valid JSON") from error
 
 
 def settings_table(name: ServiceName) -> Table:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _decoded(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('must be JSON, such as ["one", "two"]') from None
+
+
+IN_JSON = BeforeValidator(_decoded)
+"""For settings that hold several values, with pydantic-settings' NoDecode: left to decode them itself, it stops at the
+first that is no JSON and tells nothing of the other faults."""
 
 
 class HostSettings(BaseSettings):
     """How a service listens, how much it takes in, how it goes. Services add their own and set the prefix."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)  # it may be a key
 
     listen: str = Field("127.0.0.1:0", description="Address and port; port 0 picks a free one.")
     insecure: bool = Field(False, description="Listen in plaintext beyond loopback: for networks that secure it.")

@@ -164,10 +164,13 @@ def test_a_wrong_environment_is_told_whole(film: Path) -> None:
     assert [fault.split(":")[0].strip() for fault in faults] == ["CAPTIONER_MAX_CALLS", "CAPTIONER_IDLE_SECONDS"]
 
 
-def test_a_setting_that_is_no_json_is_named() -> None:
-    ran = run("serve", "gateway", environment={"GATEWAY_ROOTS": "/clips"})
+def test_a_setting_that_is_no_json_hides_no_other_fault_and_no_key() -> None:
+    environment = {"CLASSIFIER_API_KEYS": "sk-secret", "CLASSIFIER_MAX_CALLS": "0"}
+    ran = run("serve", "classifier", "--debug", environment=environment)
     assert ran.returncode == 2
-    assert "GATEWAY_ROOTS: is not valid JSON" in ran.stderr
+    assert 'CLASSIFIER_API_KEYS: must be JSON, such as ["one", "two"]' in ran.stderr
+    assert "CLASSIFIER_MAX_CALLS: " in ran.stderr
+    assert "sk-secret" not in ran.stderr
 
 
 def test_a_service_refuses_an_address_beyond_loopback() -> None:
