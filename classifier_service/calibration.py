@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -17,9 +16,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from classifier_service.calibration_curves import LEAST, BetaCurve, StepCurve, sigmoid
+
 FORMAT = 1
-_LEAST = 1e-6
-"""Estimates are held this far from 0 and 1, where a logit is infinite."""
 
 
 @dataclass(frozen=True)
@@ -38,37 +37,6 @@ class Key:
     def name(self) -> str:
         """For people, and for file names once made safe."""
         return f"{self.taxonomy}@{self.taxonomy_version}/{self.engine}/{self.model}"
-
-
-@dataclass(frozen=True)
-class BetaCurve:
-    """Beta calibration: logit(q) = a ln(p) - b ln(1 - p) + c, with a, b >= 0 (Kull, Silva Filho and Flach, 2017)."""
-
-    a: float
-    b: float
-    c: float
-
-    def __call__(self, raw: float) -> float:
-        """The calibrated confidence of an estimate; never falls as the estimate rises."""
-        p = min(max(raw, _LEAST), 1 - _LEAST)
-        return _sigmoid(self.a * math.log(p) - self.b * math.log1p(-p) + self.c)
-
-
-@dataclass(frozen=True)
-class StepCurve:
-    """Isotonic regression as its knots: linear between them, level outside. x rises strictly, y never falls."""
-
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-
-    def __call__(self, raw: float) -> float:
-        """The calibrated confidence of an estimate; never falls as the estimate rises."""
-        place = bisect_right(self.x, raw)
-        if place == 0 or place == len(self.x):
-            return self.y[0 if place == 0 else -1]
-        left, right = self.x[place - 1], self.x[place]
-        share = (raw - left) / (right - left)
-        return self.y[place - 1] + share * (self.y[place] - self.y[place - 1])
 
 
 @dataclass(frozen=True)
@@ -99,8 +67,8 @@ class Calibration:
         shared = self.curve(raw)
         shift = self.shifts.get(tag, 0.0)
         if shift:
-            bounded = min(max(shared, _LEAST), 1 - _LEAST)
-            shared = _sigmoid(math.log(bounded / (1 - bounded)) + shift)
+            bounded = min(max(shared, LEAST), 1 - LEAST)
+            shared = sigmoid(math.log(bounded / (1 - bounded)) + shift)
         return round(min(max(shared, 0.0), 1.0), 4)
 
     def least(self, tag: str) -> float:
@@ -207,9 +175,3 @@ def _share(value: Any) -> float:
     if not 0 <= number <= 1:
         raise ValueError(f"{value!r} is not within 0 and 1")
     return number
-
-
-def _sigmoid(logit: float) -> float:
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    return math.exp(logit) / (1 + math.exp(logit))

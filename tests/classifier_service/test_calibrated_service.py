@@ -10,7 +10,8 @@ import grpc
 import pytest
 
 from classifier_service.app import running
-from classifier_service.calibration import BetaCurve, Calibration, CalibrationInvalid, Key, to_dict
+from classifier_service.calibration import Calibration, CalibrationInvalid, Key, to_dict
+from classifier_service.calibration_curves import BetaCurve
 from classifier_service.settings import ClassifierSettings
 from vidtomusictags.classifier.v1 import classifier_pb2 as pb
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import ClassifierServiceStub

@@ -11,16 +11,15 @@ from typing import Any
 import pytest
 
 from classifier_service.calibration import (
-    BetaCurve,
     Calibration,
     CalibrationInvalid,
     Calibrations,
     Key,
-    StepCurve,
     from_dict,
     read_calibration,
     to_dict,
 )
+from classifier_service.calibration_curves import BetaCurve, StepCurve
 from classifier_service.choosing import choose
 from classifier_service.engines.calibrated import CalibratedEngine
 from classifier_service.engines.engine import Answer, EngineCard, Question, ScoredTag

@@ -25,11 +25,10 @@ def print_evaluation(evaluation: Evaluation) -> None:
     """What to know first, then one line a run."""
     console = stdout()
     dataset = evaluation.dataset
-    console.print(
-        Text(f"{printable(dataset.path.name)}: {len(dataset.items)} clips of {dataset.sources} films, ").append(
-            f"{len(dataset.annotators)} annotators, alpha {_number(evaluation.agreement.alpha)}"
-        )
-    )
+    people = f"{len(dataset.annotators)} annotator{'' if len(dataset.annotators) == 1 else 's'}"
+    alpha = _number(evaluation.agreement.alpha)
+    name = printable(dataset.path.name)
+    console.print(Text(f"{name}: {len(dataset.items)} clips of {dataset.sources} films, {people}, alpha {alpha}"))
     _print_notes(console, evaluation.warnings)
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("run", style="bold", no_wrap=True)

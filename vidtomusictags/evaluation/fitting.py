@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from classifier_service.calibration import BetaCurve, Calibration, Key, StepCurve
+from classifier_service.calibration import Calibration, Key
+from classifier_service.calibration_curves import LEAST, BetaCurve, StepCurve
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -21,7 +22,6 @@ LEAST_CLIPS, LEAST_EXPECTED, LEAST_SOURCES = 40, 40, 8
 """Below this a calibration would mostly repeat chance: a bin of a reliability diagram needs some ten right answers."""
 ISOTONIC_EXPECTED, ISOTONIC_PAIRS = 200, 1_000
 """Isotonic regression follows every step of its data; beta calibration, with three numbers, needs far fewer."""
-_LEAST = 1e-6
 _SHIFT_DEVIATION = 0.5
 """Tags are thought to differ from the common curve by about half a logit before anything is known of them."""
 _NEWTON_STEPS = 25
@@ -106,7 +106,7 @@ def fit(labelled: Labelled, method: Method) -> Fit:
 
 def _beta(raw: Numbers, right: Flags) -> BetaCurve:
     """Logistic regression on ln p and -ln(1 - p); a factor that comes out negative is left out, as its paper has it."""
-    p = np.clip(raw, _LEAST, 1 - _LEAST)
+    p = np.clip(raw, LEAST, 1 - LEAST)
     features = np.stack([np.log(p), -np.log1p(-p)], axis=1)
     used = [0, 1]
     while True:
@@ -131,7 +131,7 @@ def _shift(shared: Numbers, right: Flags) -> float:
     """The most probable shift of the logit, by Newton's method: likelihood of the labels, times a normal prior at 0."""
     if not len(shared):
         return 0.0
-    p = np.clip(shared, _LEAST, 1 - _LEAST)
+    p = np.clip(shared, LEAST, 1 - LEAST)
     logits = np.log(p / (1 - p))
     shift, tightness = 0.0, 1 / _SHIFT_DEVIATION**2
     for _ in range(_NEWTON_STEPS):

@@ -21,7 +21,7 @@ class ScoreRow(Mapping[str, Score]):
     numbers: confidence and raw of each tag, one after another, as doubles.
     """
 
-    __slots__ = ("tags", "numbers")
+    __slots__ = ("numbers", "tags")
 
     def __init__(self, scores: Mapping[str, tuple[float, float]]) -> None:
         self.tags = _shared(tuple(scores))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from classifier_service.calibration import BetaCurve, Key
+from classifier_service.calibration import Key
+from classifier_service.calibration_curves import BetaCurve
 from vidtomusictags.evaluation.calibrating import Calibrated, calibrate
 from vidtomusictags.evaluation.fitting import Labelled, TooFewData, fit, methods_for
 from vidtomusictags.evaluation.thresholds import NEVER, choose_thresholds
