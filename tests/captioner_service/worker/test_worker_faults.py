@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,46 @@ async def test_the_worker_ends_with_the_service(in_flight: Any) -> None:
 
 def _is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+SERVICE = """
+import asyncio
+from worker_scripts import scripted_worker
+from captioner_service.worker.in_flight import InFlight
+
+async def main():
+    describer = InFlight(scripted_worker(), max_queued=4)
+    async with describer.alive():
+        await describer.load()
+        print(describer.worker_pid, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_the_worker_of_a_killed_service_ends_by_itself() -> None:
+    here = str(Path(__file__).parent)
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVICE, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": here}
+    )
+    assert service.stdout is not None
+    try:
+        lines = [await service.stdout.readline() for _ in range(1)]
+        while not lines[-1].strip().isdigit():  # its log comes first
+            lines.append(await service.stdout.readline())
+        worker = os.pidfd_open(int(lines[-1]))
+    finally:
+        service.kill()
+        await service.wait()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(worker, ended.set)  # readable once the process has ended
+    try:
+        async with asyncio.timeout(20):
+            await ended.wait()
+    finally:
+        asyncio.get_running_loop().remove_reader(worker)
+        os.close(worker)
 
 
 async def test_a_canary_that_comes_to_other_tokens_keeps_a_worker_from_being_ready(tmp_path: Path) -> None:
