@@ -71,7 +71,7 @@ def calibrate(
     The file is for exactly this taxonomy, engine, model and prompt. What it does is measured on films that it was not
     fitted on; one that does not help is not written. Start the classifier with CLASSIFIER_CALIBRATIONS=DIR to use it.
 
-    \b
+    Examples:
     vidtags calibrate clips.jsonl
     vidtags calibrate clips.jsonl --run classifier=instructor,taxonomy=house-moods.yaml --precision 0.8
     CLASSIFIER_CALIBRATIONS=calibrations vidtags up

@@ -25,7 +25,7 @@ def compare(
 ) -> None:
     """Compare two runs over the same clips, with intervals and p-values; made to stand in a CI.
 
-    \b
+    Examples:
     vidtags evaluate compare baseline evaluation --fail-if 'macro_f1 < -0.02'
     vidtags evaluate compare evaluation:base evaluation:scene --fail-if 'map < 0 and p < 0.05'
     """

@@ -15,6 +15,7 @@ from vidtomusictags.command.compare import compare
 from vidtomusictags.command.documents import print_document
 from vidtomusictags.command.endings import FAILED, OK, Mistake
 from vidtomusictags.command.extras import needing
+from vidtomusictags.command.help import add
 from vidtomusictags.command.text import printable
 from vidtomusictags.evaluation.dataset import read_dataset
 from vidtomusictags.evaluation.manifest_rows import ManifestUnreadable
@@ -49,8 +50,6 @@ app = typer.Typer(
     help="Measure how right tags are: `vidtags evaluate DATASET --run NAME=...`, and compare two runs.",
 )
 
-app.command()(compare)
-
 DatasetFile = Annotated[
     Path, typer.Argument(metavar="DATASET", help="Labelled clips or summaries: .jsonl, .csv or .parquet.")
 ]
@@ -67,7 +66,6 @@ Cache = Annotated[Path, typer.Option(metavar="FILE", help="Keeps what models ans
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Clips at a time.")]
 
 
-@app.command("run")
 def run_(
     dataset: DatasetFile,
     runs: Runs = None,
@@ -94,7 +92,7 @@ def run_(
     The first run is the one that the others are compared with. What was answered once is kept by content, so an
     evaluation that was broken off goes on, and another classifier costs no captioning.
 
-    \b
+    Examples:
     vidtags evaluate clips.jsonl --run base=
     vidtags evaluate clips.jsonl --run scene=prompt=scene --run concise=prompt=concise
     vidtags evaluate clips.jsonl --run gpt=classifier=instructor,classifier.model=openai/gpt-4o --record answers.jsonl
@@ -188,3 +186,7 @@ def _print(evaluation: Evaluation, report: Path) -> None:
 
     print_evaluation(evaluation)
     print(f"\nreport: {printable(str(report))}")
+
+
+add(app, run_, "run")
+add(app, compare)
