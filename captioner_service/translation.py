@@ -27,6 +27,8 @@ _KINDS = {
     StatementKind.MOTION: media_pb2.STATEMENT_KIND_MOTION,
     StatementKind.UNKNOWN: media_pb2.STATEMENT_KIND_UNKNOWN,
 }
+_MAX_SECONDS, _NANOS = 315_576_000_000, 1_000_000_000
+"""Bounds of google.protobuf.Duration, as its .proto states them."""
 _MAX_STOPS, _MAX_STOP_CHARACTERS, _MAX_TEMPERATURE = 4, 64, 2.0
 
 
@@ -49,7 +51,11 @@ def to_job(config: pb.CaptionConfig, prompts: PromptStock, card: ModelCard) -> J
 
 
 def to_frames(messages: Iterable[media_pb2.Frame]) -> list[EncodedFrame]:
-    """Frames, still encoded."""
+    """Frames, still encoded. Raises InvalidRequest for a time that no Duration may hold."""
+    messages = list(messages)
+    for message in messages:
+        if not (abs(message.pts.seconds) <= _MAX_SECONDS and abs(message.pts.nanos) < _NANOS):
+            raise InvalidRequest(f"The pts of frame {message.index} is no valid Duration.", field="frames.pts")
     return [EncodedFrame(message.index, to_seconds(message.pts), message.data) for message in messages]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from log_lines import LogLines
 from PIL import Image
 from scripted_engine import ENGINE, SCRIPT, Script
@@ -272,6 +273,13 @@ class TestRefusedFrames:
             ([still(0), still(1, picture(9, 32, 8))], {}, "FRAME_SIZE_MISMATCH", "frames.data"),
             ([still(0)], {"frame_size": media_pb2.FrameSize(width=8, height=8)}, "FRAME_SIZE_MISMATCH", "frames.data"),
             ([still(0, b"no picture")], {}, "FRAME_INVALID", "frames.data"),
+            (
+                [media_pb2.Frame(data=picture(1), pts=Duration(seconds=400_000_000_000))],
+                {},
+                "INVALID_REQUEST",
+                "frames.pts",
+            ),
+            ([media_pb2.Frame(data=picture(1), pts=Duration(nanos=-(10**9)))], {}, "INVALID_REQUEST", "frames.pts"),
             ([still(0, picture(9)[:200])], {}, "FRAME_INVALID", "frames.data"),
             ([still(0)], {"encoding": PNG}, "FRAME_INVALID", "frames.data"),
             ([still(0, b"")], {}, "FRAME_INVALID", "frames.data"),

@@ -51,6 +51,8 @@ def sample(
         from gateway.video.plan import Encoding, SamplingPlan  # noqa: PLC0415
 
     as_array = out is not None and out.suffix == ".npy"
+    if out is not None and not as_array and out.is_file():
+        raise Mistake(f"{out} is a file; name a directory for the pictures, or a file that ends in .npy")
     plan = SamplingPlan(
         sampler=sampler,
         frames=frames,

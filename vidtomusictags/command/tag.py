@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -108,10 +110,16 @@ def try_(
     }
     from vidtomusictags.command.fleet import private_fleet  # noqa: PLC0415  # gRPC takes long to load
 
+    if len(videos) == 1 and _is_missing(videos[0]):  # before three services are started for nothing
+        raise FileNotFoundError(errno.ENOENT, "", videos[0])
     how = _How(as_json=as_json, quiet=quiet, debug=bool(context.obj))
     with private_fleet(quiet=quiet) as addresses, _client(addresses.gateway, timeout) as client:
         code = _tag_all(client, videos, wanted, how)
     raise typer.Exit(code)
+
+
+def _is_missing(name: str) -> bool:
+    return name != _STDIN and "://" not in name and not Path(name).exists()
 
 
 @dataclass(frozen=True)

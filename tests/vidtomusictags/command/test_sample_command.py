@@ -85,6 +85,14 @@ def test_what_cannot_be_sampled_is_told_in_one_line(
     assert told in ran.stderr and ran.stderr.count("\n") == 1
 
 
+def test_pictures_do_not_go_into_a_file(vidtags: Any, film: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "frames.mp4"
+    taken.write_bytes(b"kept")
+    ran = vidtags("sample", film, "--out", taken)
+    assert (ran.code, taken.read_bytes()) == (2, b"kept")
+    assert "name a directory for the pictures, or a file that ends in .npy" in ran.stderr
+
+
 def test_a_failed_sample_leaves_no_file(vidtags: Any, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")

@@ -148,6 +148,12 @@ def test_try_starts_tags_and_stops(film: Path) -> None:
     assert "Tags · music-moods" in ran.stdout and "4 of 4" in ran.stdout
 
 
+def test_try_starts_nothing_for_a_file_that_is_not_there(vidtags: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidtomusictags.command.fleet.Fleet.start", lambda _: pytest.fail("services were started"))
+    ran = vidtags("try", "nope.mp4")
+    assert (ran.code, ran.stderr) == (2, "vidtags: nope.mp4: there is no such file or directory\n")
+
+
 def test_a_service_that_does_not_start_says_why(film: Path) -> None:
     ran = run("try", film, environment={"CAPTIONER_ENGINE": "crystal-ball"})
     assert ran.returncode == 2
