@@ -301,6 +301,8 @@ class TestRefusedFrames:
             "sizes differ",
             "not the size of the config",
             "no JPEG",
+            "pts beyond any Duration",
+            "pts with a second of nanos",
             "half a JPEG",
             "a JPEG called PNG",
             "no data",
