@@ -36,8 +36,9 @@ _CARD = ModelCard(
         "Describes what can be measured in the frames with OpenCV (light, colours, contrast, change, cuts, camera"
         " movement, frontal faces and shot size) and what EfficientNet-Lite0, an image classifier of 1,000 everyday"
         " classes, recognises in them: animals, plants, landscapes, buildings, vehicles, food and objects. It is no"
-        " language model: it follows neither prompt nor generation options, and it understands no actions, relationships, stories or"
-        " emotions. It says so when it does not recognise the content, and speaks of camera movement and pace only where frames lie"
+        " language model: it follows neither prompt nor generation options, and it understands no actions,"
+        " relationships, stories or emotions. It says so when it does not recognise the content, and speaks of camera"
+        " movement and pace only where frames lie"
         " close enough in time to show them."
     ),
 )
