@@ -51,6 +51,13 @@ def test_the_repository_evaluates_itself_without_any_engine(evaluated: Path) -> 
     assert document["comparisons"][0]["differ_in"] == ["min_confidence"]
 
 
+def test_a_recording_gives_the_same_files_to_the_byte(vidtags: Any, evaluated: Path, tmp_path: Path) -> None:
+    runs = ("--runs", EXAMPLES / "runs.yaml", "--replay", RECORDED / "music-moods.jsonl")
+    assert vidtags("evaluate", SUMMARIES, *runs, "--out", tmp_path, "--quiet").code == 0
+    for name in ("result.json", "report.html", "answers/embedded.jsonl", "pictures/reliability.png"):
+        assert (tmp_path / name).read_bytes() == (evaluated / name).read_bytes(), name
+
+
 def test_clips_are_repeated_with_their_frames(vidtags: Any, tmp_path: Path) -> None:
     runs = ("--runs", EXAMPLES / "clip-runs.yaml", "--replay", RECORDED / "clips.jsonl")
     ran = vidtags("evaluate", EXAMPLES / "clips.jsonl", *runs, "--out", tmp_path, "--json")
