@@ -6,8 +6,8 @@ thumbnails of the frames around each decide. The cost is reading the file once, 
 around at most `MOST_CANDIDATES` places: bounded by GOP length, not by the length of the video.
 
 Constants were tuned on 180 clips of 320x180: 6 edit lists of 3 to 20 shots, real and synthetic, with cuts, dissolves,
-fades or flashes, in 6 to 12 encodings. There, 8 frames cover 0.994 of the shots that 8 frames can cover (equal spans of
-time 0.929, packet sizes without thumbnails 0.72 to 1.00 by codec and transition) in 2.5 times the time of `uniform`.
+fades or flashes, in 6 to 12 encodings. There, 8 frames cover 0.993 of the shots that 8 frames can cover (equal spans of
+time 0.929, packet sizes without thumbnails 0.72 to 1.00 by codec and transition) in 2.7 times the time of `uniform`.
 """
 
 from __future__ import annotations
