@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from vidtomusictags.evaluation.faults import Fault, Kind
 from vidtomusictags.evaluation.manifest_rows import ManifestUnreadable, Row, read_rows
@@ -164,9 +165,9 @@ def _pair(part: str) -> tuple[str, Any]:
 
 
 def _located(clip: str, folder: Path) -> str:
-    if not clip or "://" in clip:
-        return clip.removeprefix("file://") if clip.startswith("file:///") else clip
-    return str(folder / clip)
+    if clip.startswith("file:///"):
+        return unquote(clip.removeprefix("file://"))
+    return clip if not clip or "://" in clip else str(folder / clip)
 
 
 def _digest(path: Path) -> str:

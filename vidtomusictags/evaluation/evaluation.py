@@ -13,6 +13,7 @@ from vidtomusictags.evaluation.inference import Difference, differences
 from vidtomusictags.evaluation.run_result import RunResult
 
 _MOST_NAMED = 8
+_FEW_SOURCES = 15
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class Evaluation:
                     f"{len(one_class)} of the {count} tags of {taxonomy} are expected of no clip or of every clip and"
                     f" cannot be ranked: {named}."
                 )
+        if self.dataset.sources < _FEW_SOURCES:
+            films = _number(self.dataset.sources, "film")
+            said.append(f"There are only {films}: intervals and p-values, which draw whole films, are rough guesses.")
         said += self.agreement.warnings
         return said
 

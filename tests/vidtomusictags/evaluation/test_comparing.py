@@ -100,3 +100,10 @@ def test_an_evaluation_with_failures_says_so_first(tmp_path: Path) -> None:
     found = evaluation([*made, {"id": "r", "summary": "twice", "expected": []}], tmp_path, runs=("base",))
     assert "1 of 9 clips failed" in found.warnings[0]
     assert any("1 of 10 rows are left out" in warning for warning in found.warnings)
+
+
+def test_few_films_make_rough_intervals_and_that_is_said(tmp_path: Path) -> None:
+    few = evaluation(rows(8), tmp_path / "few", runs=("base",))
+    assert any("only 4 films" in warning for warning in few.warnings)
+    many = evaluation(rows(40), tmp_path / "many", runs=("base",))
+    assert not any("films" in warning for warning in many.warnings)

@@ -169,3 +169,8 @@ def test_a_tag_is_expected_where_half_of_those_who_judged_it_say_so(tmp_path: Pa
     assert truth.expected.tolist() == [[True, False], [False, False], [False, False]]
     assert truth.share[2, 1] == pytest.approx(1 / 3)
     assert np.isnan(truth.votes[1:, 1]).all()
+
+
+def test_a_file_uri_is_the_path_it_means(tmp_path: Path) -> None:
+    found = read(tmp_path, {"id": "1", "clip": "file:///clips/a%20b.mp4", "expected": []})
+    assert found.items[0].clip == "/clips/a b.mp4"
