@@ -1,6 +1,6 @@
 """What the captioner adds to gRPC: frames a second and latency against a bare grpc.aio stream of the same bytes.
 
-    python benchmarks/rpc.py [--side 336] [--messages 64] [--window 64] [--rounds 9]
+    python benchmarks/rpc.py [--side 336] [--messages 64] [--window 32] [--rounds 9]
 
 Both servers are processes of their own, with the allocator settings that the images ship. The captioner runs the
 `instant` engine: it decodes frames, cuts windows, queues and answers each of them, and looks at none. The bare server
@@ -116,7 +116,8 @@ async def measure(side: int, count: int, rounds: int, window: int) -> None:
     ratios = [ours / theirs for ours, theirs in zip(rates["captioner"], rates["bare"], strict=True)]
     megabytes = frames * side * side * 3 / 1e6
     print(
-        f"{frames} raw frames of {side} x {side} a run ({megabytes:.0f} MB), {BATCH} to a message, a summary every {window}, {rounds} rounds"
+        f"{frames} raw frames of {side} x {side} a run ({megabytes:.0f} MB), {BATCH} to a message, "
+        f"a summary every {window}, {rounds} rounds"
     )
     for name, measured in rates.items():
         rate = statistics.median(measured)
@@ -138,9 +139,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=336)
     parser.add_argument("--messages", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument(
-        "--window", type=int, default=64, help="frames for each summary, a message back each"
-    )
+    parser.add_argument("--window", type=int, default=32, help="frames for each summary, a message back each")
     arguments = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
