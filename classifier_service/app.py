@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from classifier_service.classifier import Classifier
+from classifier_service.classifier import COUNTED, Classifier
 from classifier_service.engines import open_engine
 from classifier_service.engines.engine import ClassificationEngine
 from classifier_service.engines.options import EngineOptions
@@ -41,6 +41,7 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
             SERVICE,
             partial(add_ClassifierServiceServicer_to_server, servicer),
             uncounted=["ListTaxonomies", "GetTaxonomy"],
+            counted=COUNTED,
         )
         async with listening(settings, service) as host:
             await host.announce_ready()

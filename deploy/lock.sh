@@ -19,7 +19,7 @@ awk '/^[a-z]/ { keep = !/^(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==/ } 
   deploy/requirements/test-torch.txt >deploy/requirements/test-torch.txt.new
 mv deploy/requirements/test-torch.txt.new deploy/requirements/test-torch.txt
 compile demo "demo" "${held[@]}" "$@"
-compile captioner "embedded-captioner cli" "${held[@]}" "$@"
-compile captioner-gpu "captioner-transformers captioner-openai cli" "${held[@]}" "$@"
-compile classifier "embedded-classifier classifier-instructor cli" "${held[@]}" "$@"
-compile gateway "gateway cli" "${held[@]}" "$@"
+compile captioner "embedded-captioner cli metrics" "${held[@]}" "$@"
+compile captioner-gpu "captioner-transformers captioner-openai cli metrics" "${held[@]}" "$@"
+compile classifier "embedded-classifier classifier-instructor cli metrics" "${held[@]}" "$@"
+compile gateway "gateway cli metrics" "${held[@]}" "$@"

@@ -12,6 +12,7 @@ import grpc
 import structlog
 
 from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.metrics import Meter
 from vidtomusictags.rpc.status import pushback, to_status
 
 log = structlog.get_logger()
@@ -85,8 +86,8 @@ def as_failure(error: Exception) -> Failure:
     return Failure(f"The server failed; its log has the cause under {error_id}.", details={"error_id": error_id})
 
 
-def answering(domain: str) -> Layer:
-    """The layer that turns failures into statuses, and writes the one line a call leaves in the log."""
+def answering(domain: str, meter: Meter) -> Layer:
+    """The layer that turns failures into statuses, and writes the one line a call leaves in the log and in metrics."""
 
     @asynccontextmanager
     async def layer(method: str, context: Any) -> AsyncIterator[None]:
@@ -106,6 +107,8 @@ def answering(domain: str) -> Layer:
             await context.abort(grpc.StatusCode[failure.code], status.message, trailing_metadata=trailing)
         finally:
             facts = {"reason": reason} if reason else {}
-            log.info("answered", method=method, code=code, seconds=round(time.monotonic() - started, 4), **facts)
+            seconds = time.monotonic() - started
+            log.info("answered", method=method, code=code, seconds=round(seconds, 4), **facts)
+            meter.answered(method, code, seconds, structlog.contextvars.get_contextvars())
 
     return layer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 import structlog
@@ -20,6 +20,7 @@ from vidtomusictags.rpc.deadlines import within_deadline
 from vidtomusictags.rpc.health import SERVICE_NAME as HEALTH
 from vidtomusictags.rpc.health import Health
 from vidtomusictags.rpc.layers import Layers, answering
+from vidtomusictags.rpc.metrics import Meter, metering
 from vidtomusictags.rpc.settings import HostSettings
 
 log = structlog.get_logger()
@@ -50,6 +51,8 @@ class Service:
     add_to: Callable[[grpc.aio.Server], None]
     uncounted: Sequence[str] = ()
     """Names of methods that cost nothing and take no slot."""
+    counted: Mapping[str, str] = field(default_factory=dict)
+    """Facts of the log line that metrics add up, with a line of help each."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,18 @@ async def listening(settings: HostSettings, service: Service) -> AsyncIterator[H
     what is left is cut. The server listens until the last of these, since a closed port could not tell late callers
     that another attempt is worth while. Raises OSError when the address cannot be had.
     """
+    with metering(settings.metrics_listen, service.counted) as meter:
+        async with _listening(settings, service, meter) as host:
+            yield host
+
+
+@asynccontextmanager
+async def _listening(settings: HostSettings, service: Service, meter: Meter) -> AsyncIterator[Host]:
     full_name = service.descriptor.full_name
     admission = Admission(
         max_calls=settings.max_calls, uncounted=[f"/{full_name}/{method}" for method in service.uncounted]
     )
-    layers = Layers([answering(full_name), within_deadline(settings.max_call_seconds), admission.layer])
+    layers = Layers([answering(full_name, meter), within_deadline(settings.max_call_seconds), admission.layer])
     server = grpc.aio.server(interceptors=[layers], options=OPTIONS)
     health = Health()
     health.set(("", LIVENESS), serving=True)

@@ -32,6 +32,9 @@ class HostSettings(BaseSettings):
     insecure: bool = Field(False, description="Listen in plaintext beyond loopback: for networks that secure it.")
     reflection: bool = Field(True, description="Let clients such as grpcurl ask for the contract.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    metrics_listen: str = Field(
+        "", pattern=r"^(.+:\d+)?$", description="Address and port of metrics for Prometheus; empty: none."
+    )
     max_calls: int = Field(64, ge=1, le=10_000, description="Calls that run at once; one more is refused.")
     max_call_seconds: float = Field(600.0, gt=0, description="Longest a call may take, whatever its deadline.")
     drain_announce_seconds: float = Field(
