@@ -24,8 +24,8 @@ from vidtomusictags.rpc.failures import Loading
 
 CAPTIONER, CLASSIFIER, GATEWAY = "captioner", "classifier", "gateway"
 _STDERR = 2
-_START_SECONDS = 120.0
-"""The first start on a slow machine compiles and reads everything."""
+_START_SECONDS = 1900.0
+"""A first start may download a model; the captioner itself gives up after CAPTIONER_MAX_LOAD_SECONDS, 1800 s."""
 _STOP_SECONDS = 40.0
 """A little more than a service takes at most to drain."""
 
