@@ -5,7 +5,8 @@
     python benchmarks/sampling.py --codecs h264 --gops 48 --seconds 600 --sizes 1080p
 
 Every contender opens the clip, takes 8 frames and leaves them as RGB arrays of 336 pixels on the short side. They take
-turns, in a new order each round; the table gives medians, and ratios to the prototype's loop (higher is faster). Peak
+turns, each in a process of its own that stays warm, in a new order each round; the table gives medians, and ratios to
+the prototype's loop (higher is faster). Peak
 memory is that of a process of its own. Peers belong in an environment of their own, with this repository on its
 PYTHONPATH: `pip install torch==2.13.0 && pip install --no-deps torchcodec==0.13.0 && pip install decord2
 opencv-python-headless av pillow matplotlib`. What is missing is named as missing.
@@ -23,13 +24,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from sampling_clips import CODECS, SIZES, Case, clip_for
 from sampling_contenders import Contender, Job, contenders, floor_seconds, ours
+from sampling_processes import Contestant, Failed
 
 SLOW_SECONDS = 20.0  # what took longer than this once is not run again
 
@@ -45,12 +46,15 @@ def main() -> None:
         if contender.missing:
             print(f"missing: {contender.name} ({contender.missing})")
     print(_header(present))
+    contestants = [Contestant(contender) for contender in present]
     rows = []
     for case in _cases(options):
-        row = _measure(case, clip_for(case, options.clips), present, options)
+        row = _measure(case, clip_for(case, options.clips), present, contestants, options)
         print(_line(row, present), flush=True)
         rows.append(row)
         _write(options.out, rows, present)
+    for contestant in contestants:
+        contestant.end()
     print(f"\nwrote {options.out}.json" + (f" and {options.out}.png" if _plot(options.out, rows, present) else ""))
 
 
@@ -85,26 +89,23 @@ def _job(path: Path, threads: int) -> tuple[Job, dict[str, Any]]:
     return Job(path, indices, outcome.width, outcome.height, threads), outcome.manifest.to_dict()["effort"]
 
 
-def _measure(case: Case, path: Path, present: list[Contender], options: argparse.Namespace) -> dict[str, Any]:
+def _measure(
+    case: Case, path: Path, present: list[Contender], contestants: list[Contestant], options: argparse.Namespace
+) -> dict[str, Any]:
     job, effort = _job(path, options.threads)
     seconds: dict[str, list[float]] = {contender.name: [] for contender in present}
     failed: dict[str, str] = {}
     floor = []
     order = random.Random(case.name)
     for _ in range(options.rounds):
-        for contender in order.sample(present, len(present)):
-            taken = seconds[contender.name]
-            if contender.name in failed or (taken and max(taken) > SLOW_SECONDS):
+        for contestant in order.sample(contestants, len(contestants)):
+            taken = seconds[contestant.name]
+            if contestant.name in failed or (taken and max(taken) > SLOW_SECONDS):
                 continue
-            began = time.perf_counter()
             try:
-                count = len(contender.sample(job))
-            except Exception as error:  # a peer's failure is a result of the comparison
-                failed[contender.name] = f"{type(error).__name__}: {str(error)[:80]}"
-                continue
-            taken.append(time.perf_counter() - began)
-            if count != len(job.indices):
-                failed[contender.name] = f"gave {count} frames"
+                taken.append(contestant.seconds(job))
+            except Failed as failure:
+                failed[contestant.name] = str(failure)
         floor.append(floor_seconds(job))
     medians = {name: statistics.median(taken) for name, taken in seconds.items() if taken and name not in failed}
     return {
