@@ -48,13 +48,15 @@ class Health(health_pb2_grpc.HealthServicer):
         return self._reply(request.service)
 
     async def Watch(self, request: pb.HealthCheckRequest, context: Any) -> AsyncIterator[pb.HealthCheckResponse]:
-        """The status of a name now, and then every change."""
+        """The status of a name now, and then every change; the last one is told even where the end follows at once."""
         told = None
-        while not self._closed:
+        while True:
             changed, reply = self._changed, self._reply(request.service)
             if reply != told:
                 yield reply
                 told = reply
+            if self._closed:
+                return
             await changed.wait()
 
     def _reply(self, name: str) -> pb.HealthCheckResponse:
