@@ -15,15 +15,12 @@ import structlog
 from captioner_service.clip import Caption, Clip
 from captioner_service.describer import Condition, Described
 from captioner_service.engines.engine import CaptionEngine, ModelCard
+from captioner_service.line import Line
 from vidtomusictags.rpc import failures
-from vidtomusictags.rpc.admission import with_jitter
 
 log = structlog.get_logger()
 
 R = TypeVar("R")
-
-_SMOOTHING = 0.2
-"""Weight of the latest batch in the running mean of seconds a clip."""
 
 
 @dataclass
@@ -48,7 +45,8 @@ class Batcher:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(max_queued)
         self._max_wait_seconds = max_wait_seconds
         self._engine: CaptionEngine | None = None
-        self._seconds_per_clip = 0.0
+        self._line = Line(max_queued)
+        self._describing = 0
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -94,27 +92,19 @@ class Batcher:
         within_seconds: time left to the caller; a wait that would outlast it is refused at once. on_text: called on
         the event loop with each piece of text. Raises QueueFull, WouldMissDeadline or CaptioningFailed.
         """
-        expected_wait = (self.queued + 1) * self._seconds_per_clip
-        if expected_wait > within_seconds:
-            raise failures.WouldMissDeadline(
-                f"The clip would wait about {expected_wait:.1f} s and only {within_seconds:.1f} s are left; "
-                "allow more time or try another replica."
-            )
+        held = self.queued + self._describing
+        self._line.check(waiting=self.queued, held=held, slots=1, within_seconds=within_seconds)
         waiting = _Waiting(clip, on_text, asyncio.get_running_loop().create_future(), time.monotonic())
-        try:
-            self._queue.put_nowait(waiting)
-        except asyncio.QueueFull:
-            raise failures.QueueFull(
-                f"{self._queue.maxsize} clips are waiting already; try again after the delay.",
-                retry_after_seconds=with_jitter(min(max(expected_wait, 0.05), 5.0)),
-            ) from None
+        self._queue.put_nowait(waiting)
         return await waiting.done
 
     async def _run(self) -> None:
         while True:
             batch = [item for item in await self._collect() if not item.done.done()]
+            self._describing = len(batch)
             if batch:
                 await self._describe(batch)
+            self._describing = 0
 
     async def _collect(self) -> list[_Waiting]:
         """The next batch: everything that waits, and what comes within the wait, up to the engine's batch size."""
@@ -137,8 +127,7 @@ class Batcher:
             await self._describe_one_by_one(batch, error)
             return
         seconds = time.monotonic() - started
-        mean = seconds / len(batch)
-        self._seconds_per_clip += (mean - self._seconds_per_clip) * (_SMOOTHING if self._seconds_per_clip else 1.0)
+        self._line.learn(seconds / len(batch))
         for item, caption in zip(batch, captions, strict=True):
             if not item.done.done():
                 item.done.set_result(Described(caption, started - item.since, seconds, len(batch)))
