@@ -19,7 +19,8 @@ awk '/^[a-z]/ { keep = !/^(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==/ } 
   deploy/requirements/test-torch.txt >deploy/requirements/test-torch.txt.new
 mv deploy/requirements/test-torch.txt.new deploy/requirements/test-torch.txt
 compile demo "demo" "${held[@]}" "$@"
-compile captioner "embedded-captioner cli metrics" "${held[@]}" "$@"
-compile captioner-gpu "captioner-transformers captioner-openai cli metrics" "${held[@]}" "$@"
-compile classifier "embedded-classifier classifier-instructor cli metrics" "${held[@]}" "$@"
-compile gateway "gateway cli metrics" "${held[@]}" "$@"
+compile captioner "embedded-captioner cli jwt metrics tracing" "${held[@]}" "$@"
+compile captioner-gpu "captioner-transformers captioner-openai cli jwt metrics tracing" "${held[@]}" "$@"
+compile classifier "embedded-classifier classifier-instructor cli jwt metrics tracing" "${held[@]}" "$@"
+compile gateway "gateway cli jwt metrics remote tracing" "${held[@]}" "$@"
+compile audit "audit" "$@"
