@@ -29,17 +29,21 @@ async def receive(
                     f"end_of_input counts {chunk} bytes, {upload.size} arrived; send the file again."
                 )
             if size_bytes not in (None, upload.size):
-                raise InputCountMismatch(
-                    f"config.size_bytes said {size_bytes} bytes, {upload.size} arrived; send the file again."
-                )
+                raise _announced_otherwise(size_bytes, upload.size)
             yield _progress(upload.size, upload.size)
             return
         if not 1 <= len(chunk) <= MAX_CHUNK_BYTES:
             raise InvalidRequest(f"A chunk must hold 1 to {MAX_CHUNK_BYTES} bytes.", field="chunk.data")
+        if size_bytes is not None and upload.size + len(chunk) > size_bytes:  # no room was kept for more
+            raise _announced_otherwise(size_bytes, upload.size + len(chunk))
         await upload.write(chunk)
         if upload.size - reported >= _REPORT_BYTES:
             reported = upload.size
             yield _progress(upload.size, size_bytes or 0)
+
+
+def _announced_otherwise(size_bytes: int | None, arrived: int) -> InputCountMismatch:
+    return InputCountMismatch(f"config.size_bytes said {size_bytes} bytes, {arrived} arrived; send the file again.")
 
 
 def _progress(done: int, total: int) -> Progressed:

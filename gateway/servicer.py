@@ -14,7 +14,7 @@ from gateway.events import Event
 from gateway.heartbeat import with_heartbeat
 from gateway.receiving import MAX_CHUNK_BYTES, receive
 from gateway.settings import GatewaySettings
-from gateway.spool import Spool
+from gateway.spool import Spool, Upload
 from gateway.tagger import Prepared, Tagger
 from gateway.translation import event_message, to_order
 from gateway.uris import local_path
@@ -58,30 +58,26 @@ class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
         config = (await requests.config(within_seconds=self._settings.first_message_seconds)).config
         size = config.size_bytes if config.HasField("size_bytes") else None
         order = to_order(take_request_id(config.request_id), config.options)
-        self._spool.check_size(size or 0)
-        self._spool.check_room(size or 1)
-        prepared = await self._tagger.prepare(order)
-        yield pb.TagUploadResponse(event=self._accepted(order.request_id))
-        async with aclosing(self._numbered(self._receive_and_tag(requests, prepared, size))) as events:
-            async for event in events:
-                yield pb.TagUploadResponse(event=event)
+        async with self._spool.receiving(size) as upload:
+            prepared = await self._tagger.prepare(order)
+            yield pb.TagUploadResponse(event=self._accepted(order.request_id))
+            async with aclosing(self._numbered(self._receive_and_tag(requests, prepared, upload, size))) as events:
+                async for event in events:
+                    yield pb.TagUploadResponse(event=event)
 
     async def _receive_and_tag(
-        self, requests: Requests[pb.TagUploadRequest], prepared: Prepared, size: int | None
+        self, requests: Requests[pb.TagUploadRequest], prepared: Prepared, upload: Upload, size: int | None
     ) -> AsyncGenerator[Event, None]:
         started = time.monotonic()
-        async with self._spool.receiving() as upload:
-            chunks = _chunks(requests, idle_seconds=self._settings.idle_seconds)
-            async with aclosing(receive(chunks, upload, size_bytes=size)) as receiving:
-                async for progress in receiving:
-                    yield progress
-            tagging = self._tagger.tag(
-                upload.path, prepared, started=started, receiving_seconds=time.monotonic() - started
-            )
-            async with aclosing(tagging) as events:
-                async for event in events:
-                    requests.check_end()
-                    yield event
+        chunks = _chunks(requests, idle_seconds=self._settings.idle_seconds)
+        async with aclosing(receive(chunks, upload, size_bytes=size)) as receiving:
+            async for progress in receiving:
+                yield progress
+        tagging = self._tagger.tag(upload.path, prepared, started=started, receiving_seconds=time.monotonic() - started)
+        async with aclosing(tagging) as events:
+            async for event in events:
+                requests.check_end()
+                yield event
 
     async def _numbered(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[pb.TagEvent, None]:
         """The messages of what happens after `accepted`, with a sign of life when nothing does."""

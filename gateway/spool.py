@@ -21,19 +21,23 @@ _LOCK = "lock"
 
 
 class Upload:
-    """A file that grows chunk by chunk."""
+    """A file that grows chunk by chunk. room: bytes of the spool that are kept for it, written or not."""
 
-    def __init__(self, spool: Spool, path: Path, file: FileIO) -> None:
+    def __init__(self, spool: Spool, path: Path, file: FileIO, *, room: int) -> None:
         self._spool = spool
         self._file = file
         self.path = path
+        self.room = room
         self.size = 0
 
     async def write(self, data: bytes) -> None:
         """Appends. Raises VideoTooLarge or SpoolFull, and then holds what it held before."""
-        self._spool.check_size(self.size + len(data))
-        self._spool.take(len(data))
-        self.size += len(data)
+        size = self.size + len(data)
+        self._spool.check_size(size)
+        if size > self.room:
+            self._spool.take(size - self.room)
+            self.room = size
+        self.size = size
         try:
             await asyncio.to_thread(_write_all, self._file, data)
         except OSError as error:  # the disk is full, or the quota
@@ -41,7 +45,7 @@ class Upload:
 
 
 class Spool:
-    """A directory of uploads. Used on one event loop."""
+    """A directory of uploads. Used on one event loop. used_bytes: room that is taken, by what is there or announced."""
 
     def __init__(self, directory: Path, *, max_upload_bytes: int, max_total_bytes: int) -> None:
         self._directory = directory
@@ -50,20 +54,32 @@ class Spool:
         self.used_bytes = 0
 
     @asynccontextmanager
-    async def receiving(self) -> AsyncIterator[Upload]:
-        """An empty upload for the length of the block; its file is deleted at the end."""
-        descriptor, name = tempfile.mkstemp(dir=self._directory)  # mode 0600, and no extension that could mislead
+    async def receiving(self, announced_bytes: int | None = None) -> AsyncIterator[Upload]:
+        """An empty upload for the length of the block; its file is deleted at the end.
+
+        announced_bytes: its size, where that is known; so much room is kept for it from the start, so that an upload
+        is turned away before it travels and not in the middle. Raises VideoTooLarge or SpoolFull.
+        """
+        self.check_size(announced_bytes or 0)
+        self.check_room(announced_bytes or 1)
+        self.take(announced_bytes or 0)
+        held = announced_bytes or 0
+        try:
+            descriptor, name = tempfile.mkstemp(dir=self._directory)  # mode 0600, and no extension that could mislead
+        except OSError as error:
+            self.used_bytes -= held
+            raise self.full() from error
         path = Path(name)
         with FileIO(descriptor, "wb") as file:  # unbuffered: what `write` returned from is in the file
-            upload = Upload(self, path, file)
+            upload = Upload(self, path, file, room=held)
             try:
                 yield upload
             finally:
                 path.unlink(missing_ok=True)  # noqa: ASYNC240  # must happen even where awaiting is over
-                self.used_bytes -= upload.size
+                self.used_bytes -= upload.room
 
     def check_size(self, size: int) -> None:
-        """Raises VideoTooLarge for an upload of `size` bytes that may not be, SpoolFull for one that cannot be now."""
+        """Raises VideoTooLarge for an upload of `size` bytes."""
         if size > self.max_upload_bytes:
             raise failures.VideoTooLarge(
                 f"An upload may have at most {self.max_upload_bytes} bytes; send a smaller file, such as a proxy."

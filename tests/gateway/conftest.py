@@ -65,9 +65,8 @@ async def gateway_between(
 @pytest.fixture(scope="session")
 async def shared_gateway(tmp_path_factory: pytest.TempPathFactory, film: Path) -> AsyncIterator[Gateway]:
     directory = tmp_path_factory.mktemp("gateway")
-    async with gateway_between(
-        FakeCaptioner(), FakeClassifier(), directory, heartbeat_seconds=0.05, max_upload_bytes=1 << 20, max_calls=3
-    ) as gateway:
+    room = {"max_upload_bytes": 1 << 20, "max_spool_bytes": 3 << 20, "max_calls": 3}
+    async with gateway_between(FakeCaptioner(), FakeClassifier(), directory, heartbeat_seconds=0.05, **room) as gateway:
         shutil.copy(film, gateway.root / "film.mp4")
         yield gateway
 

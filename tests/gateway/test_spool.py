@@ -84,3 +84,33 @@ async def test_uploads_are_private_counted_and_gone_afterwards(tmp_path: Path) -
             assert spool.used_bytes == 10
         assert spool.used_bytes == 0
         assert not upload.path.exists()
+
+
+async def test_room_is_kept_for_what_is_announced_and_given_back_once(tmp_path: Path) -> None:
+    with open_spool(tmp_path, max_upload_bytes=10, max_total_bytes=15) as spool:
+        async with spool.receiving(10) as upload:
+            assert spool.used_bytes == 10
+            await upload.write(b"01234")
+            assert spool.used_bytes == 10
+            for announced in (6, 11):
+                with pytest.raises(SpoolFull if announced == 6 else VideoTooLarge):
+                    async with spool.receiving(announced):
+                        pass
+            async with spool.receiving() as other:
+                await other.write(b"01234")
+                with pytest.raises(SpoolFull):
+                    async with spool.receiving(0):  # nothing at all is left
+                        pass
+            assert spool.used_bytes == 10
+        assert spool.used_bytes == 0
+
+
+async def test_a_spool_that_cannot_be_written_keeps_no_room(tmp_path: Path) -> None:
+    with open_spool(tmp_path, max_upload_bytes=10, max_total_bytes=15) as spool:
+        (own,) = tmp_path.iterdir()  # noqa: ASYNC240  # a test may wait
+        (own / "lock").unlink()
+        own.rmdir()
+        with pytest.raises(SpoolFull):
+            async with spool.receiving(10):
+                pass
+        assert spool.used_bytes == 0

@@ -24,14 +24,14 @@ def film_bytes(film: Path) -> bytes:
 
 @pytest.fixture(autouse=True)
 async def nothing_stays(gateway: Any, log_stream: LogStream) -> Any:
-    """After every case: no upload on disk, and all slots free."""
+    """After every case: no upload on disk, all slots free, and no room kept for anybody."""
     yield
     logs = LogLines(log_stream)
     assert gateway.left_on_disk == []
     calls = [gateway.stub.TagUpload(timeout=10) for _ in range(3)]
     try:
         for call in calls:
-            await call.write(pb.TagUploadRequest(config=pb.UploadConfig(request_id="probe")))
+            await call.write(pb.TagUploadRequest(config=pb.UploadConfig(request_id="probe", size_bytes=1 << 20)))
             assert (await call.read()).event.HasField("accepted")
     finally:
         for call in calls:
@@ -78,6 +78,12 @@ async def test_an_upload_that_announces_too_much_is_refused_before_it_begins(gat
     outcome = await tag_upload(gateway.stub, [], config=pb.UploadConfig(size_bytes=(1 << 20) + 1))
     assert outcome.events == []
     assert (outcome.failure.code, outcome.failure.reason) == ("INVALID_ARGUMENT", "VIDEO_TOO_LARGE")
+
+
+async def test_an_upload_that_is_larger_than_announced_is_stopped_where_its_room_ends(gateway: Any) -> None:
+    outcome = await tag_upload(gateway.stub, [bytes(1000)] * 1000, config=pb.UploadConfig(size_bytes=2500))
+    assert outcome.failure.reason == "INPUT_COUNT_MISMATCH"
+    assert "size_bytes said 2500 bytes, 3000 arrived" in outcome.failure.message
 
 
 async def test_an_upload_that_grows_too_large_is_stopped(gateway: Any) -> None:
@@ -146,7 +152,7 @@ async def test_a_failure_while_tagging_leaves_nothing(gateway: Any, film_bytes: 
     assert outcome.kinds == ["accepted", "progress", "summary", "progress", "error"]
 
 
-@pytest.mark.parametrize("when", ["while it sends", "while it is described", "while it is tagged"])
+@pytest.mark.parametrize("when", ["before it sends", "while it sends", "while it is described", "while it is tagged"])
 async def test_a_caller_that_leaves_takes_all_its_traces_along(
     when: str, gateway: Any, film_bytes: bytes, logs: LogLines
 ) -> None:
@@ -159,9 +165,11 @@ async def test_a_caller_that_leaves_takes_all_its_traces_along(
     gateway.captioner.on_frames = wait_for_ever if when == "while it is described" else gateway.captioner.on_frames
     gateway.classifier.on_summary = wait_for_ever if when == "while it is tagged" else gateway.classifier.on_summary
     call = gateway.stub.TagUpload(timeout=30)
-    await call.write(pb.TagUploadRequest(config=pb.UploadConfig(request_id="leaver")))
+    await call.write(pb.TagUploadRequest(config=pb.UploadConfig(request_id="leaver", size_bytes=len(film_bytes))))
     await call.read()
-    if when == "while it sends":
+    if when == "before it sends":
+        pass
+    elif when == "while it sends":
         await call.write(pb.TagUploadRequest(chunk=pb.UploadChunk(data=film_bytes[:1000])))
         while not any(path.stat().st_size for path in gateway.left_on_disk):
             await call.read()  # signs of life
@@ -173,7 +181,7 @@ async def test_a_caller_that_leaves_takes_all_its_traces_along(
     call.cancel()
     (line,) = await logs.wait_for("answered", method=METHOD, request_id="leaver")
     assert line["code"] == "CANCELLED"
-    if when != "while it sends":  # the work behind it has ended too
+    if "sends" not in when:  # the work behind it has ended too
         method = (
             "captioner.v1.CaptionerService/Caption"
             if when == "while it is described"
@@ -202,3 +210,23 @@ async def test_a_full_spool_says_when_to_come_back(
         assert (await tag_upload(small.stub, pieces(film_bytes))).result
         assert small.left_on_disk == []
     assert list(small.spool.iterdir()) == []
+
+
+async def test_announced_uploads_keep_their_room_before_a_byte_of_them_has_come(
+    gateway: Any, gateway_with: Any, film_bytes: bytes, tmp_path: Path
+) -> None:
+    room = {"max_upload_bytes": 1 << 20, "max_spool_bytes": 2 * len(film_bytes) - 1}
+    config = pb.UploadConfig(size_bytes=len(film_bytes))
+    async with gateway_with(gateway.captioner, gateway.classifier, tmp_path, **room) as small:
+        first, outcome = small.stub.TagUpload(timeout=30), Outcome()
+        await first.write(pb.TagUploadRequest(config=config))
+        outcome.events.append((await first.read()).event)
+        other = await tag_upload(small.stub, pieces(film_bytes), config=config)
+        assert other.events == [], "it is told before it sends anything"
+        assert (other.failure.code, other.failure.reason) == ("RESOURCE_EXHAUSTED", "SPOOL_FULL")
+        assert other.failure.retry_after_seconds
+        await first.write(pb.TagUploadRequest(chunk=pb.UploadChunk(data=film_bytes)))
+        await first.write(pb.TagUploadRequest(end_of_input=pb.EndOfUpload(size_bytes=len(film_bytes))))
+        await first.done_writing()
+        assert (await hear(first, outcome)).result, "the one whose room was kept is not disturbed"
+        assert (await tag_upload(small.stub, pieces(film_bytes), config=config)).result

@@ -166,7 +166,9 @@ class UploadConfig(_message.Message):
     spaces. Empty: the server makes one.
     """
     size_bytes: _builtins.int
-    """Size of the whole file in bytes, where known: an upload that is too large is then refused at once."""
+    """Size of the whole file in bytes, where known. Room is then kept for it: an upload that is too large or has no room
+    is refused at once, before it travels. Without it SPOOL_FULL may come in the middle.
+    """
     @_builtins.property
     def options(self) -> Global___TagOptions:
         """What is wanted."""
