@@ -16,11 +16,12 @@ test: ## Pass the tests: make test [ARGS='-k name']
 	@deploy/setup.sh test
 	@"$(python)" -m pytest -q $(ARGS)
 
-check: ## Lint, types, contract
+check: ## Lint, types, contract, known vulnerabilities (AUDIT=skip leaves these out, AUDIT=required insists on them)
 	@deploy/setup.sh test
 	@"$(python)" -m ruff check . && "$(python)" -m ruff format --check .
 	@"$(python)" -m mypy
 	@"$(VENV)/bin/buf" lint && "$(VENV)/bin/buf" format -d --exit-code
+	@deploy/audit.sh
 
 protos: ## Write the Python code of the contract anew
 	@deploy/setup.sh test
