@@ -31,7 +31,18 @@ KNOW_THE_WIRE = {
 KNOW_SETTINGS = {f"{service}/{file}.py" for service in SERVICES for file in ("app", "servicer", "settings")}
 KNOW_SETTINGS |= {"captioner_service/describers.py"}
 """What puts a service together, and servicers, which are told their limits."""
-WIRE_OF_RPC = {"deadlines", "layers", "channels", "server", "status", "conversation", "health", "durations"}
+WIRE_OF_RPC = {
+    "deadlines",
+    "layers",
+    "channels",
+    "server",
+    "status",
+    "conversation",
+    "health",
+    "durations",
+    "doors",
+    "probes",
+}
 
 
 def sources(*folders: str) -> Iterator[Path]:

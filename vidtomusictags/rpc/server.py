@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,10 +16,12 @@ from grpc_reflection.v1alpha import reflection
 
 from vidtomusictags.rpc.admission import Admission
 from vidtomusictags.rpc.deadlines import within_deadline
+from vidtomusictags.rpc.doors import open_door
 from vidtomusictags.rpc.health import SERVICE_NAME as HEALTH
 from vidtomusictags.rpc.health import Health
 from vidtomusictags.rpc.layers import Layers, answering
 from vidtomusictags.rpc.metrics import Meter, metering
+from vidtomusictags.rpc.probes import answering_probes
 from vidtomusictags.rpc.settings import HostSettings
 
 log = structlog.get_logger()
@@ -60,6 +61,8 @@ class Host:
     """A server that listens. It takes calls in once it is told that all is loaded."""
 
     port: int
+    health_port: int
+    """0 without a port for probes."""
     _admission: Admission
     _health: Health
     _names: Sequence[str]
@@ -86,7 +89,7 @@ async def listening(settings: HostSettings, service: Service) -> AsyncIterator[H
 
     First health says NOT_SERVING while calls still come in, then late ones are refused while running ones finish, then
     what is left is cut. The server listens until the last of these, since a closed port could not tell late callers
-    that another attempt is worth while. Raises OSError when the address cannot be had.
+    that another attempt is worth while. Raises OSError when an address cannot be had, or may not be without TLS.
     """
     with metering(settings.metrics_listen, service.counted) as meter:
         async with _listening(settings, service, meter) as host:
@@ -108,21 +111,24 @@ async def _listening(settings: HostSettings, service: Service, meter: Meter) -> 
     service.add_to(server)
     if settings.reflection:
         reflection.enable_server_reflection((full_name, HEALTH, reflection.SERVICE_NAME), server)
-    host = Host(_bind(server, settings), admission, health, (READINESS, full_name))
-    await server.start()
-    log.info("listening", address=settings.listen, port=host.port, service_name=full_name)
-    try:
-        yield host
-        health.leave()
-        await asyncio.sleep(settings.drain_announce_seconds)  # routers need this long to hear of it
-    finally:
-        health.leave()
-        admission.drain()
-        log.info("draining", calls=admission.running)
-        await admission.emptied(within_seconds=settings.drain_grace_seconds)
-        health.close()
-        await server.stop(_LAST_WORDS_SECONDS)
-        log.info("stopped")
+    port = open_door(server, settings)
+    async with answering_probes(settings.health_listen, health) as health_port:
+        host = Host(port, health_port, admission, health, (READINESS, full_name))
+        await server.start()
+        tls = settings.tls_certificate is not None
+        log.info("listening", address=settings.listen, port=port, tls=tls, service_name=full_name)
+        try:
+            yield host
+            health.leave()
+            await asyncio.sleep(settings.drain_announce_seconds)  # routers need this long to hear of it
+        finally:
+            health.leave()
+            admission.drain()
+            log.info("draining", calls=admission.running)
+            await admission.emptied(within_seconds=settings.drain_grace_seconds)
+            health.close()
+            await server.stop(_LAST_WORDS_SECONDS)
+            log.info("stopped")
 
 
 async def serve_until_signal(running: AbstractAsyncContextManager[int]) -> None:
@@ -140,28 +146,3 @@ async def serve_until_signal(running: AbstractAsyncContextManager[int]) -> None:
         loop.add_signal_handler(number, on_signal)
     async with running:
         await stop.wait()
-
-
-def _bind(server: grpc.aio.Server, settings: HostSettings) -> int:
-    if not settings.insecure and not _is_loopback(settings.listen):
-        raise OSError(
-            f"refusing to listen in plaintext on {settings.listen}: use a loopback address, "
-            "or set INSECURE=true (with the service's prefix) where the network secures the traffic"
-        )
-    try:
-        port: int = server.add_insecure_port(settings.listen)
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {settings.listen}: is the address right, and the port free?") from error
-    return port
-
-
-def _is_loopback(address: str) -> bool:
-    if address.startswith(("unix:", "unix-abstract:")):
-        return True
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

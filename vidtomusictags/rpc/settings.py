@@ -6,7 +6,9 @@ import json
 from typing import Literal
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from vidtomusictags.rpc.security_settings import SecuritySettings
 
 
 def _decoded(value: object) -> object:
@@ -23,13 +25,17 @@ IN_JSON = BeforeValidator(_decoded)
 first that is no JSON and tells nothing of the other faults."""
 
 
-class HostSettings(BaseSettings):
+class HostSettings(SecuritySettings):
     """How a service listens, how much it takes in, how it goes. Services add their own and set the prefix."""
 
     model_config = SettingsConfigDict(hide_input_in_errors=True)  # it may be a key
 
     listen: str = Field("127.0.0.1:0", description="Address and port; port 0 picks a free one.")
-    insecure: bool = Field(False, description="Listen in plaintext beyond loopback: for networks that secure it.")
+    health_listen: str = Field(
+        "",
+        pattern=r"^(.+:\d+)?$",
+        description="Address and port of health alone, in plaintext and without credentials, for probes; empty: none.",
+    )
     reflection: bool = Field(True, description="Let clients such as grpcurl ask for the contract.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     metrics_listen: str = Field(

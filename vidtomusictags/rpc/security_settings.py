@@ -1,0 +1,71 @@
+"""The settings of how a service proves what it is and who may call it, with their files checked at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_settings import BaseSettings
+
+from vidtomusictags.rpc.certificates import read_authorities, read_pair
+
+T = TypeVar("T")
+
+
+def readable(read: Callable[[], T]) -> T:
+    """What `read` returns. Raises ValueError that says why a file cannot be used, and names no path and no content."""
+    try:
+        return read()
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+
+def _checked_certificate(certificate: Path | None) -> Path | None:
+    if certificate is not None:
+        readable(certificate.read_bytes)
+    return certificate
+
+
+def _checked_authorities(authorities: Path | None) -> Path | None:
+    if authorities is not None:
+        readable(lambda: read_authorities(authorities))
+    return authorities
+
+
+def _checked_key(key: Path | None, others: ValidationInfo) -> Path | None:
+    name = str(others.field_name).removesuffix("key") + "certificate"
+    if name not in others.data:
+        return key  # that one has a fault of its own
+    certificate = others.data[name]
+    if (certificate is None) != (key is None):
+        raise ValueError(f"{name} and this are a pair: set both or neither")
+    if certificate is not None and key is not None:
+        readable(lambda: read_pair(certificate, key))
+    return key
+
+
+CertificateFile = Annotated[Path | None, AfterValidator(_checked_certificate)]
+AuthoritiesFile = Annotated[Path | None, AfterValidator(_checked_authorities)]
+KeyFile = Annotated[Path | None, AfterValidator(_checked_key), Field(validate_default=True)]
+"""The key to the certificate in the setting of the same name with `certificate` for `key`, which is declared before."""
+
+
+def _only_with_tls(authorities: Path | None, others: ValidationInfo) -> Path | None:
+    if authorities is not None and others.data.get("tls_certificate", authorities) is None:
+        raise ValueError("needs tls_certificate and tls_key: clients show certificates by TLS alone")
+    return authorities
+
+
+class SecuritySettings(BaseSettings):
+    """How calls come in safely. Part of `HostSettings`."""
+
+    insecure: bool = Field(False, description="Allow plaintext beyond loopback: for networks that secure it.")
+    tls_certificate: CertificateFile = Field(
+        None, description="PEM file of a certificate and its chain: calls come in by TLS. Read anew when it changes."
+    )
+    tls_key: KeyFile = Field(None, description="PEM file of the key to the certificate.")
+    tls_client_ca: Annotated[AuthoritiesFile, AfterValidator(_only_with_tls)] = Field(
+        None, description="PEM file of authorities: clients must then show a certificate from one of them."
+    )
