@@ -38,7 +38,7 @@ def read_rules(path: Path = RULES) -> dict[str, http_pb2.HttpRule]:
 
 
 def descriptor_set(rules: Mapping[str, http_pb2.HttpRule]) -> descriptor_pb2.FileDescriptorSet:
-    """The contract and all it imports, each file after what it imports. Raises ValueError for a rule without a method."""
+    """The contract and all it imports, each file after its imports. Raises ValueError for a rule without a method."""
     described = descriptor_pb2.FileDescriptorSet()
     seen: set[str] = set()
     placed: set[str] = set()

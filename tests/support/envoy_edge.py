@@ -31,7 +31,7 @@ class Edge:
     async def until(self, cluster: str, healthy: Sequence[bool]) -> None:
         """Waits until health checks have found the cluster's replicas, in no order, to be so."""
         async with asyncio.timeout(_START_SECONDS):
-            while sorted(await self._healthy(cluster)) != sorted(healthy):
+            while sorted(await self._healthy(cluster)) != sorted(healthy):  # noqa: ASYNC110  # Envoy tells nobody
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def _healthy(self, cluster: str) -> list[bool]:
@@ -55,7 +55,7 @@ async def running_edge(
     command = [ENVOY, "-c", configuration, "--admin-address-path", address]
     options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
     with (directory / "envoy.log").open("wb") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)  # noqa: ASYNC220  # starts at once
         try:
             async with asyncio.timeout(_START_SECONDS):
                 while not address.exists() or not address.read_text():
