@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
+from captioner_service import metrics
 from captioner_service.captioner import Captioner
 from captioner_service.describer import Condition, Describer
 from captioner_service.describers import open_describer
@@ -18,6 +20,7 @@ from captioner_service.settings import CaptionerSettings
 from vidtomusictags.captioner.v1.captioner_pb2_grpc import add_CaptionerServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
 from vidtomusictags.rpc.server import Host, Service, listening
+from vidtomusictags.rpc.telemetry import Telemetry, observing
 
 log = structlog.get_logger()
 
@@ -30,17 +33,29 @@ async def running(settings: CaptionerSettings, describer: Describer | None = Non
     started anew. describer: instead of the one that the settings name. Raises ValueError for an unknown engine or
     prompt, OSError for an address that cannot be had, and whatever stops the engine from loading.
     """
+    async with (
+        observing(settings, metrics.METRICS) as telemetry,
+        _running(settings, describer or open_describer(settings, telemetry.meter), telemetry) as port,
+    ):
+        yield port
+
+
+@asynccontextmanager
+async def _running(settings: CaptionerSettings, describer: Describer, telemetry: Telemetry) -> AsyncIterator[int]:
     prompts = PromptStock(packaged_templates(), default=settings.default_prompt)
-    describer = describer or open_describer(settings)
-    captioner = Captioner(describer, remaining_seconds=remaining_seconds)
+    captioner = Captioner(describer, remaining_seconds=remaining_seconds, meter=telemetry.meter)
     servicer = CaptionerServicer(captioner, prompts, settings)
     service = Service(SERVICE, partial(add_CaptionerServiceServicer_to_server, servicer), uncounted=["GetModel"])
-    async with describer.alive(), listening(settings, service) as host:
+    state = metrics.ModelState(telemetry.meter)
+    metrics.watch(telemetry.meter, describer)
+    async with describer.alive(), listening(settings, service, telemetry) as host:
         log.info("loading", engine=settings.engine)
+        began = time.monotonic()
         card = await describer.load()
+        state.loaded(time.monotonic() - began)
         await host.announce_ready()
         log.info("ready", engine=card.engine, model=card.model, revision=card.revision)
-        following = asyncio.create_task(_follow(describer, host))
+        following = asyncio.create_task(_follow(describer, host, state))
         try:
             yield host.port
         finally:
@@ -48,10 +63,11 @@ async def running(settings: CaptionerSettings, describer: Describer | None = Non
             await asyncio.gather(following, return_exceptions=True)
 
 
-async def _follow(describer: Describer, host: Host) -> None:
+async def _follow(describer: Describer, host: Host, state: metrics.ModelState) -> None:
     """Lets health tell the truth about the model for as long as the service runs."""
     async for condition in describer.conditions():
         log.info("condition changed", condition=condition.value)
+        state.changed(condition)
         if condition is Condition.READY:
             await host.announce_ready()
         elif condition is Condition.RESTARTING:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from captioner_service.clip import Caption, Clip
-from captioner_service.describer import Condition, Described
+from captioner_service.describer import Condition, Described, Occupancy
 from captioner_service.engines.engine import CaptionEngine, ModelCard
 from captioner_service.line import Line
 from vidtomusictags.rpc import failures
@@ -78,6 +78,12 @@ class Batcher:
     def queued(self) -> int:
         """Clips that wait."""
         return self._queue.qsize()
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """See `Describer`."""
+        slots = self._engine.card.max_batch_clips if self._engine else 0
+        return Occupancy(self.queued, self._describing, slots)
 
     async def conditions(self) -> AsyncIterator[Condition]:
         """None ever comes: a thread neither restarts nor ends by itself."""

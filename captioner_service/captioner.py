@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+from captioner_service import metrics
 from captioner_service.clip import Clip, GenerationOptions, Prompt
 from captioner_service.describer import Described, Describer
 from captioner_service.engines.engine import ModelCard
 from captioner_service.frames import EncodedFrame, Encoding, FrameFormat, FrameOrder, decode_frames
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.metrics import NO_METER, Meter
 
 INLINE_BYTES = 4 * 1024 * 1024
 """Raw frames up to this are put together where they are: copying them takes less time than handing them to a thread."""
@@ -53,9 +55,12 @@ class WindowSummary:
 class Captioner:
     """The captioner's work, apart from any wire. `remaining_seconds` tells how long the present call still has."""
 
-    def __init__(self, describer: Describer, *, remaining_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, describer: Describer, *, remaining_seconds: Callable[[], float], meter: Meter = NO_METER
+    ) -> None:
         self._describer = describer
         self._remaining_seconds = remaining_seconds
+        self._meter = meter
 
     @property
     def card(self) -> ModelCard:
@@ -142,6 +147,7 @@ class Captioner:
             within_seconds=self._remaining_seconds(),
             on_text=(lambda text: tell(TextPiece(window, text))) if tell and job.text_deltas else None,
         )
+        metrics.count(self._meter, described, self.card.engine)
         return WindowSummary(
             window,
             described,

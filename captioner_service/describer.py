@@ -36,12 +36,26 @@ class Described:
     """Prompt tokens that did not have to be read again."""
 
 
+@dataclass(frozen=True)
+class Occupancy:
+    """How busy a describer is: clips that wait, slots in use, and slots that there are; 0 until it is loaded."""
+
+    waiting: int
+    slots_used: int
+    slots: int
+
+
 class Describer(Protocol):
     """Describes clips. Used on one event loop."""
 
     @property
     def card(self) -> ModelCard:
         """What is served. RuntimeError before `load` has returned."""
+        ...
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """How busy it is now; may be asked on any thread and at any time."""
         ...
 
     def alive(self) -> AbstractAsyncContextManager[None]:

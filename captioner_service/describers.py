@@ -14,15 +14,19 @@ from captioner_service.worker.canary import CanaryBook
 from captioner_service.worker.in_flight import InFlight
 from captioner_service.worker.process import WorkerSpec
 from captioner_service.worker.supervisor import Patience
+from vidtomusictags.rpc.metrics import NO_METER, Meter
 
 DEFAULT_PICTURE_PIXELS = 448
 """Short side of pictures for an endpoint: what most models of today tile or scale a picture to."""
 
 
-def open_describer(settings: CaptionerSettings) -> Describer:
-    """The describer of the engine that is named, not loaded. Raises ValueError with the names that exist."""
+def open_describer(settings: CaptionerSettings, meter: Meter = NO_METER) -> Describer:
+    """The describer of the engine that is named, not loaded. Raises ValueError with the names that exist.
+
+    meter: hears of what happens apart from any clip.
+    """
     if settings.engine in _OTHERS:
-        return _OTHERS[settings.engine](settings)
+        return _OTHERS[settings.engine](settings, meter)
     if settings.engine not in ENGINES:
         names = ", ".join(sorted([*ENGINES, *_OTHERS]))
         raise ValueError(f"there is no caption engine {settings.engine!r}; there is: {names}")
@@ -33,7 +37,7 @@ def open_describer(settings: CaptionerSettings) -> Describer:
     )
 
 
-def _transformers(settings: CaptionerSettings) -> Describer:
+def _transformers(settings: CaptionerSettings, meter: Meter) -> Describer:
     options = {name: getattr(settings, name) for name in TransformersOptions.__dataclass_fields__}
     options["model"] = settings.model or DEFAULT_MODEL
     return InFlight(
@@ -50,10 +54,11 @@ def _transformers(settings: CaptionerSettings) -> Describer:
             restart_window_seconds=settings.restart_window_seconds,
         ),
         canaries=CanaryBook(settings.canary_file),
+        meter=meter,
     )
 
 
-def _openai(settings: CaptionerSettings) -> Describer:
+def _openai(settings: CaptionerSettings, meter: Meter) -> Describer:
     try:
         from captioner_service.engines.openai.describer import OpenAIDescriber, OpenAIOptions  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -77,5 +82,8 @@ def _openai(settings: CaptionerSettings) -> Describer:
     )
 
 
-_OTHERS: Mapping[str, Callable[[CaptionerSettings], Describer]] = {"openai": _openai, "transformers": _transformers}
+_OTHERS: Mapping[str, Callable[[CaptionerSettings, Meter], Describer]] = {
+    "openai": _openai,
+    "transformers": _transformers,
+}
 """Engines that work on many clips at once, and so are no `CaptionEngine` behind a `Batcher`."""

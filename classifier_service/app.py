@@ -9,7 +9,8 @@ from functools import partial
 
 import structlog
 
-from classifier_service.classifier import COUNTED, Classifier
+from classifier_service import metrics
+from classifier_service.classifier import Classifier
 from classifier_service.engines import open_engine
 from classifier_service.engines.engine import ClassificationEngine
 from classifier_service.engines.options import EngineOptions
@@ -19,6 +20,7 @@ from classifier_service.taxonomy_store import TaxonomyStore
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import add_ClassifierServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
 from vidtomusictags.rpc.server import Service, listening
+from vidtomusictags.rpc.telemetry import observing
 
 log = structlog.get_logger()
 
@@ -35,15 +37,15 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
     name = settings.chosen_engine
     log.info("loading", engine=name, engine_setting=settings.engine, taxonomies=len(store.all))
     options = settings.engine_options(remaining_seconds)
-    async with _open(name, options) as engine:
+    async with observing(settings, metrics.METRICS) as telemetry, _open(name, options) as engine:
         servicer = ClassifierServicer(Classifier(engine, options.calibrations), store, default=default)
         service = Service(
             SERVICE,
             partial(add_ClassifierServiceServicer_to_server, servicer),
             uncounted=["ListTaxonomies", "GetTaxonomy"],
-            counted=COUNTED,
+            counted=metrics.COUNTED,
         )
-        async with listening(settings, service) as host:
+        async with listening(settings, service, telemetry) as host:
             await host.announce_ready()
             card = engine.card
             for calibration in options.calibrations.all:

@@ -28,14 +28,6 @@ from vidtomusictags.rpc.failures import Failure, InvalidRequest
 DEFAULT_MAX_TAGS = 10
 MAX_TAGS = 100
 _COSTS = ("attempts", "prompt_tokens", "completion_tokens", "usd")
-COUNTED = {
-    "attempts": "Requests to the model, re-asks included.",
-    "prompt_tokens": "Tokens of prompts.",
-    "cached_prompt_tokens": "Tokens of prompts that the provider had cached.",
-    "completion_tokens": "Tokens of answers.",
-    "usd": "Estimated cost in US dollars.",
-}
-"""What the log line of a call says of its cost, and metrics add up."""
 
 
 @dataclass(frozen=True)

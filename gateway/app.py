@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from gateway import metrics
 from gateway.clients import CaptionerClient, ClassifierClient
 from gateway.servicer import SERVICE, TaggingServicer
 from gateway.settings import GatewaySettings
@@ -19,6 +20,7 @@ from gateway.video.sandbox import running_sandbox
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import add_TaggingServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
 from vidtomusictags.rpc.server import Service, listening
+from vidtomusictags.rpc.telemetry import Telemetry, observing
 
 log = structlog.get_logger()
 
@@ -30,16 +32,25 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
     The captioner and the classifier need not be there yet: calls say UNAVAILABLE until they are. Raises OSError for an
     address or a spool directory that cannot be had.
     """
+    async with observing(settings, metrics.METRICS) as telemetry, _running(settings, telemetry) as port:
+        yield port
+
+
+@asynccontextmanager
+async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIterator[int]:
     limits = SandboxLimits(
         workers=settings.decode_workers,
         wall_seconds=settings.decode_seconds,
         max_file_bytes=max(settings.max_upload_bytes, SandboxLimits().max_file_bytes),
     )
     with open_spool(
-        settings.spool_directory, max_upload_bytes=settings.max_upload_bytes, max_total_bytes=settings.max_spool_bytes
+        settings.spool_directory,
+        max_upload_bytes=settings.max_upload_bytes,
+        max_total_bytes=settings.max_spool_bytes,
+        meter=telemetry.meter,
     ) as spool:
         async with (
-            running_sandbox(limits) as sandbox,
+            running_sandbox(limits, meter=telemetry.meter) as sandbox,
             closing(CaptionerClient(settings.captioner, caption_seconds=settings.caption_seconds)) as captioner,
             closing(ClassifierClient(settings.classifier, classify_seconds=settings.classify_seconds)) as classifier,
         ):
@@ -52,7 +63,8 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
             )
             servicer = TaggingServicer(tagger, spool, settings)
             service = Service(SERVICE, partial(add_TaggingServiceServicer_to_server, servicer))
-            async with listening(settings, service) as host:
+            metrics.watch(telemetry.meter, sandbox, spool)
+            async with listening(settings, service, telemetry) as host:
                 await host.announce_ready()
                 log.info("ready", captioner=settings.captioner, classifier=settings.classifier)
                 yield host.port

@@ -13,8 +13,10 @@ from contextlib import asynccontextmanager, contextmanager
 from io import FileIO
 from pathlib import Path
 
+from gateway.spool_metrics import UPLOAD_BYTES
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
+from vidtomusictags.rpc.metrics import NO_METER, Meter
 
 _PREFIX = "vidtags-spool-"
 _LOCK = "lock"
@@ -42,14 +44,18 @@ class Upload:
             await asyncio.to_thread(_write_all, self._file, data)
         except OSError as error:  # the disk is full, or the quota
             raise self._spool.full() from error
+        self._spool.meter.add(UPLOAD_BYTES, by=len(data))
 
 
 class Spool:
     """A directory of uploads. Used on one event loop. used_bytes: room that is taken, by what is there or announced."""
 
-    def __init__(self, directory: Path, *, max_upload_bytes: int, max_total_bytes: int) -> None:
+    def __init__(
+        self, directory: Path, *, max_upload_bytes: int, max_total_bytes: int, meter: Meter = NO_METER
+    ) -> None:
         self._directory = directory
-        self._max_total_bytes = max_total_bytes
+        self.meter = meter
+        self.max_total_bytes = max_total_bytes
         self.max_upload_bytes = max_upload_bytes
         self.used_bytes = 0
 
@@ -87,7 +93,7 @@ class Spool:
 
     def check_room(self, size: int) -> None:
         """Raises SpoolFull where an upload of `size` bytes would not fit now."""
-        if self.used_bytes + size > self._max_total_bytes:
+        if self.used_bytes + size > self.max_total_bytes:
             raise self.full()
 
     def take(self, size: int) -> None:
@@ -103,7 +109,9 @@ class Spool:
 
 
 @contextmanager
-def open_spool(directory: Path | None, *, max_upload_bytes: int, max_total_bytes: int) -> Iterator[Spool]:
+def open_spool(
+    directory: Path | None, *, max_upload_bytes: int, max_total_bytes: int, meter: Meter = NO_METER
+) -> Iterator[Spool]:
     """A spool in a directory of its own for the length of the block, after removing what killed gateways left behind.
 
     directory: where to make it; None: the system's place for temporary files. Raises OSError where it cannot be made.
@@ -118,7 +126,7 @@ def open_spool(directory: Path | None, *, max_upload_bytes: int, max_total_bytes
         fcntl.flock(lock, fcntl.LOCK_EX)
         unnamed.rename(own / _LOCK)
         try:
-            yield Spool(own, max_upload_bytes=max_upload_bytes, max_total_bytes=max_total_bytes)
+            yield Spool(own, max_upload_bytes=max_upload_bytes, max_total_bytes=max_total_bytes, meter=meter)
         finally:
             shutil.rmtree(own, ignore_errors=True)
 

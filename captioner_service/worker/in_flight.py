@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from captioner_service.clip import Clip
-from captioner_service.describer import Condition, Described
+from captioner_service.describer import Condition, Described, Occupancy
 from captioner_service.engines.engine import ModelCard
 from captioner_service.line import Line
 from captioner_service.worker import pictures
@@ -22,6 +22,7 @@ from captioner_service.worker.outcomes import Item, not_described, resolve, too_
 from captioner_service.worker.process import WorkerGone, WorkerProcess, WorkerSpec
 from captioner_service.worker.supervisor import Patience, Supervisor
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.metrics import NO_METER, Meter
 
 _AHEAD = 2
 """Clips that the worker prepares while its slots are full."""
@@ -37,8 +38,9 @@ class InFlight:
         max_queued: int,
         patience: Patience | None = None,
         canaries: CanaryBook | None = None,
+        meter: Meter = NO_METER,
     ) -> None:
-        self._supervisor = Supervisor(spec, self, patience or Patience(), canaries or CanaryBook())
+        self._supervisor = Supervisor(spec, self, patience or Patience(), canaries or CanaryBook(), meter)
         self._line = Line(max_queued)
         self._ids = itertools.count(1)
         self._entering = 0
@@ -83,6 +85,12 @@ class InFlight:
     def held(self) -> int:
         """Clips that wait or are being described."""
         return self._entering + len(self._queue) + len(self._sent)
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """See `Describer`. Clips that the worker only prepares wait, too."""
+        used = min(len(self._sent), self._slots)
+        return Occupancy(self.held - used, used, self._slots)
 
     async def conditions(self) -> AsyncIterator[Condition]:
         """See `Describer`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import structlog
 from captioner_service.worker.canary import CanaryBook
 from captioner_service.worker.messages import Loading, Message, Ready, Refused
 from captioner_service.worker.process import WorkerGone, WorkerProcess, WorkerSpec, WorkerStays, running_worker
+from vidtomusictags.rpc.metrics import NO_METER, Meter
+from vidtomusictags.rpc.work_metrics import RESTARTS
 
 log = structlog.get_logger()
 
@@ -35,6 +38,25 @@ class Patience:
     longest_pause_seconds: float = 30.0
 
 
+class Cause(enum.StrEnum):
+    """Why a worker was lost."""
+
+    ENDED = "ended"
+    """Its process ended: a crash, or somebody ended it."""
+    TIMEOUT = "timeout"
+    """It gave no sign of life, or took too long to load."""
+    MALFORMED = "malformed"
+    """It describes the fixed clip otherwise than before."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The end of a worker. why: in words, for the log."""
+
+    cause: Cause
+    why: str
+
+
 class Listener(Protocol):
     """What is told of a worker's life."""
 
@@ -54,8 +76,16 @@ class Listener(Protocol):
 class Supervisor:
     """Runs workers one after another. A worker that cannot load at first is not tried again."""
 
-    def __init__(self, spec: WorkerSpec, listener: Listener, patience: Patience, canaries: CanaryBook) -> None:
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        listener: Listener,
+        patience: Patience,
+        canaries: CanaryBook,
+        meter: Meter = NO_METER,
+    ) -> None:
         self._spec, self._listener, self._patience, self._canaries = spec, listener, patience, canaries
+        self._meter = meter
         self._was_ready = False
 
     async def run(self) -> None:
@@ -63,37 +93,38 @@ class Supervisor:
         losses: deque[float] = deque()
         while True:
             try:
-                why = await self._one_life()
+                loss = await self._one_life()
             except (ValueError, WorkerStays) as error:
                 self._listener.on_given_up(error)
                 return
             if not self._was_ready:
-                self._listener.on_given_up(RuntimeError(f"the model's process ended while loading: {why}"))
+                self._listener.on_given_up(RuntimeError(f"the model's process ended while loading: {loss.why}"))
                 return
-            self._listener.on_lost(why)
+            self._meter.add(RESTARTS, loss.cause)
+            self._listener.on_lost(loss.why)
             now = time.monotonic()
             losses.append(now)
             while losses[0] < now - self._patience.restart_window_seconds:
                 losses.popleft()
-            log.error("worker lost", why=why, losses=len(losses), allowed=self._patience.restarts)
+            log.error("worker lost", why=loss.why, losses=len(losses), allowed=self._patience.restarts)
             if len(losses) > self._patience.restarts:
                 self._listener.on_given_up(RuntimeError(f"the model's process was lost {len(losses)} times"))
                 return
             pause = self._patience.first_pause_seconds * 2 ** (len(losses) - 1)
             await asyncio.sleep(min(pause, self._patience.longest_pause_seconds))
 
-    async def _one_life(self) -> str:
-        """From start to end of a worker; says why it ended. Raises ValueError for a setting that it refused."""
+    async def _one_life(self) -> Loss:
+        """From start to end of a worker. Raises ValueError for a setting that it refused."""
         async with running_worker(self._spec) as worker:
             try:
                 async with asyncio.timeout(self._patience.load_seconds):
                     ready = await self._loaded(worker)
             except WorkerGone:
-                return f"it ended with status {await worker.end()}"
+                return Loss(Cause.ENDED, f"it ended with status {await worker.end()}")
             except TimeoutError:
-                return f"it was not ready after {self._patience.load_seconds:.0f} s"
+                return Loss(Cause.TIMEOUT, f"it was not ready after {self._patience.load_seconds:.0f} s")
             if fault := self._canaries.fault(ready):
-                return fault
+                return Loss(Cause.MALFORMED, fault)
             self._was_ready = True
             self._listener.on_ready(worker, ready)
             try:
@@ -102,9 +133,9 @@ class Supervisor:
                         message = await worker.next_message()
                     self._listener.on_message(message)
             except WorkerGone:
-                return f"it ended with status {await worker.end()}"
+                return Loss(Cause.ENDED, f"it ended with status {await worker.end()}")
             except TimeoutError:
-                return f"no sign of life for {self._patience.step_seconds:g} s"
+                return Loss(Cause.TIMEOUT, f"no sign of life for {self._patience.step_seconds:g} s")
 
     async def _loaded(self, worker: WorkerProcess) -> Ready:
         started, told = time.monotonic(), 0.0

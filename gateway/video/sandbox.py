@@ -21,9 +21,12 @@ from gateway.video.manifest import Manifest
 from gateway.video.plan import SamplingPlan
 from gateway.video.sampled import SampledClip
 from gateway.video.samplers import SAMPLERS, sampler_named
+from gateway.video.sandbox_metrics import DECODE_SECONDS, Cause
 from gateway.video.video_file import opened
 from gateway.video.worker_process import AnswerMalformed, WorkerEnded, WorkerProcess
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.metrics import NO_METER, Meter
+from vidtomusictags.rpc.work_metrics import QUEUE_SECONDS, RESTARTS
 
 __all__ = ["SAMPLERS", "Sandbox", "SandboxLimits", "running_sandbox"]
 
@@ -44,12 +47,12 @@ _FAILURES = {
 
 
 @asynccontextmanager
-async def running_sandbox(limits: SandboxLimits | None = None) -> AsyncIterator[Sandbox]:
+async def running_sandbox(limits: SandboxLimits | None = None, *, meter: Meter = NO_METER) -> AsyncIterator[Sandbox]:
     """A warm sandbox for the length of the block; every worker is gone when it ends.
 
     Raises RuntimeError where the workers cannot be started.
     """
-    sandbox = Sandbox(limits or SandboxLimits())
+    sandbox = Sandbox(limits or SandboxLimits(), meter)
     try:
         await sandbox.warm_up()
         yield sandbox
@@ -60,21 +63,27 @@ async def running_sandbox(limits: SandboxLimits | None = None) -> AsyncIterator[
 class Sandbox:
     """Runs sampling jobs, at most `limits.workers` at once. Used from one event loop; made by `running_sandbox`."""
 
-    def __init__(self, limits: SandboxLimits) -> None:
+    def __init__(self, limits: SandboxLimits, meter: Meter = NO_METER) -> None:
         self.limits = limits
+        self._meter = meter
         self._turns = asyncio.Semaphore(limits.workers)
         self._idle: list[WorkerProcess | None] = [None] * limits.workers
         self._busy: set[WorkerProcess] = set()
         self._replacements: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._returned = asyncio.Event()
-        self._waiting = 0
+        self.waiting = 0
         self._usual_seconds = 1.0
 
     @property
     def workers(self) -> tuple[WorkerProcess, ...]:
         """The workers that are alive, idle ones first."""
         return (*(worker for worker in self._idle if worker is not None), *self._busy)
+
+    @property
+    def busy(self) -> int:
+        """Workers that do a job."""
+        return len(self._busy)
 
     async def warm_up(self) -> None:
         """Start every worker. Raises RuntimeError where one does not start."""
@@ -120,7 +129,7 @@ class Sandbox:
             deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
             await self._wait_for_turn(timeout_seconds)
             worker: WorkerProcess | None = None
-            worn = True
+            worn: Cause | None = Cause.ABANDONED
             try:
                 worker = self._idle.pop() or await self._started()
                 self._busy.add(worker)
@@ -135,12 +144,13 @@ class Sandbox:
                 self._give_back(worker, worn=worn)
 
     async def _wait_for_turn(self, timeout_seconds: float | None) -> None:
-        if self._turns.locked() and self._waiting >= self.limits.max_waiting:
+        if self._turns.locked() and self.waiting >= self.limits.max_waiting:
             raise failures.QueueFull(
                 "Too many videos are waiting to be decoded; try again later.",
-                retry_after_seconds=max(1.0, self._usual_seconds * self._waiting / self.limits.workers),
+                retry_after_seconds=max(1.0, self._usual_seconds * self.waiting / self.limits.workers),
             )
-        self._waiting += 1
+        self.waiting += 1
+        began = time.monotonic()
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._turns.acquire()
@@ -150,7 +160,8 @@ class Sandbox:
                 retry_after_seconds=max(1.0, self._usual_seconds),
             ) from None
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
+            self._meter.observe(QUEUE_SECONDS, time.monotonic() - began)
 
     async def _started(self) -> WorkerProcess:
         try:
@@ -160,8 +171,8 @@ class Sandbox:
 
     async def _run(
         self, worker: WorkerProcess, plan: SamplingPlan, video: int, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[SampledClip | failures.Failure, bool]:
-        """The outcome of the job, and whether the worker must not be used again."""
+    ) -> tuple[SampledClip | failures.Failure, Cause | None]:
+        """The outcome of the job, and why the worker must not be used again, if so."""
         threads = max(1, self.limits.cores // len(self._busy))
         job = {"plan": asdict(plan) | {"encoding": plan.encoding.value}, "threads": threads}
         began = time.monotonic()
@@ -172,26 +183,30 @@ class Sandbox:
         except TimeoutError:
             return failures.DecodeTimeout(
                 f"Decoding took longer than {seconds:.3g} seconds; send a shorter clip."
-            ), True
+            ), Cause.TIMEOUT
         except WorkerEnded as ended:
-            return _end_of_worker(ended, self.limits), True
+            return _end_of_worker(ended, self.limits)
         except AnswerMalformed:
             return failures.DecoderDied(
                 "The decoder gave an answer that makes no sense; send the video re-encoded."
-            ), True
+            ), Cause.MALFORMED
+        finally:
+            self._meter.observe(DECODE_SECONDS, time.monotonic() - began, plan.sampler)
         self._usual_seconds += 0.2 * (time.monotonic() - began - self._usual_seconds)
-        return outcome, bool(answer.get("worn")) or worker.jobs >= self.limits.max_jobs_per_worker
+        worn = answer.get("worn") or worker.jobs >= self.limits.max_jobs_per_worker
+        return outcome, Cause.WORN if worn else None
 
-    def _give_back(self, worker: WorkerProcess | None, *, worn: bool) -> None:
+    def _give_back(self, worker: WorkerProcess | None, *, worn: Cause | None) -> None:
         """Free the worker's place; a worn worker is ended at once and its place freed when its successor is ready."""
         if worker is not None:
             self._busy.discard(worker)
             self._returned.set()
-        if worker is not None and not worn:
+        if worker is not None and worn is None:
             self._idle.append(worker)
             self._turns.release()
             return
-        if worker is not None:
+        if worker is not None and worn is not None:
+            self._meter.add(RESTARTS, worn)
             worker.kill()
             _keep(asyncio.create_task(worker.stop()), self._endings)
         _keep(asyncio.create_task(self._replace()), self._replacements)
@@ -227,11 +242,11 @@ async def _outcome(answer: dict[str, Any], plan: SamplingPlan, worker: WorkerPro
     return SampledClip(await worker.take_pictures(extents), width, height, plan.encoding, manifest)
 
 
-def _end_of_worker(ended: WorkerEnded, limits: SandboxLimits) -> failures.Failure:
+def _end_of_worker(ended: WorkerEnded, limits: SandboxLimits) -> tuple[failures.Failure, Cause]:
     if ended.return_code == -signal.SIGXCPU:
         return failures.DecodeTimeout(
             f"Decoding used more than {limits.cpu_seconds} seconds of processor time; send a shorter clip."
-        )
+        ), Cause.TIMEOUT
     return failures.DecoderDied(
         "The decoder ended while it read this video; try again, and if that fails too, send the video re-encoded."
-    )
+    ), Cause.ENDED

@@ -38,6 +38,11 @@ class Admission:
         self._empty.set()
         self.running = 0
 
+    @property
+    def ready(self) -> bool:
+        """Whether calls come in, as far as there is room."""
+        return self._state is _State.READY
+
     def open(self) -> None:
         """From now on calls come in, unless the server drains."""
         if self._state is not _State.DRAINING:

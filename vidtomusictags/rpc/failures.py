@@ -21,6 +21,14 @@ class Failure(Exception):
     code: ClassVar[str] = "INTERNAL"
     reason: ClassVar[str] = "INTERNAL"
 
+    sheds: ClassVar[bool] = False
+    """Whether it is one of overload: work that was refused for want of room, time or readiness."""
+
+    def __init_subclass__(cls) -> None:
+        """Whatever says RESOURCE_EXHAUSTED is one of overload."""
+        if cls.code == "RESOURCE_EXHAUSTED":
+            cls.sheds = True
+
     def __init__(
         self,
         message: str,
@@ -220,18 +228,21 @@ class Draining(Failure):
     """The server is shutting down."""
 
     code, reason = "UNAVAILABLE", "DRAINING"
+    sheds = True
 
 
 class Loading(Failure):
     """The model is not loaded yet."""
 
     code, reason = "UNAVAILABLE", "MODEL_LOADING"
+    sheds = True
 
 
 class WouldMissDeadline(Failure):
     """The wait for work would outlast the caller's deadline."""
 
     code, reason = "DEADLINE_EXCEEDED", "WOULD_MISS_DEADLINE"
+    sheds = True
 
 
 class DeadlineExceeded(Failure):

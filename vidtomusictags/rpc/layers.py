@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import structlog
 
+from vidtomusictags.rpc.call_metrics import CallMeter
 from vidtomusictags.rpc.failures import Failure
-from vidtomusictags.rpc.metrics import Meter
 from vidtomusictags.rpc.status import pushback, to_status
 
 log = structlog.get_logger()
@@ -86,7 +86,7 @@ def as_failure(error: Exception) -> Failure:
     return Failure(f"The server failed; its log has the cause under {error_id}.", details={"error_id": error_id})
 
 
-def answering(domain: str, meter: Meter) -> Layer:
+def answering(domain: str, calls: CallMeter) -> Layer:
     """The layer that turns failures into statuses, and writes the one line a call leaves in the log and in metrics."""
 
     @asynccontextmanager
@@ -96,12 +96,14 @@ def answering(domain: str, meter: Meter) -> Layer:
         if service:
             structlog.contextvars.bind_contextvars(service=service)
         started, code, reason = time.monotonic(), "CANCELLED", None
+        calls.began(method)
         try:
             yield
             code = "OK"
         except Exception as error:
             failure = as_failure(error)
             code, reason = failure.code, failure.reason
+            calls.failed(reason, shed=failure.sheds)
             status = to_status(failure, domain=domain)
             trailing = ((DETAILS, status.SerializeToString()), *pushback(failure))
             await context.abort(grpc.StatusCode[failure.code], status.message, trailing_metadata=trailing)
@@ -109,6 +111,6 @@ def answering(domain: str, meter: Meter) -> Layer:
             facts = {"reason": reason} if reason else {}
             seconds = time.monotonic() - started
             log.info("answered", method=method, code=code, seconds=round(seconds, 4), **facts)
-            meter.answered(method, code, seconds, structlog.contextvars.get_contextvars())
+            calls.ended(method, code, seconds, structlog.contextvars.get_contextvars())
 
     return layer

@@ -1,68 +1,71 @@
-"""Counts what the log line of a call says, for Prometheus, on a port of its own; nothing at all where that is off."""
+"""What is counted, and the meter that counts it: plain data and a Protocol, so that domain code may count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
+"""Seconds: from a refusal at once to the longest call that settings allow by default, 600 s."""
+WORK_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0)
+"""Seconds: from the engine that looks at nothing to the slowest decoding and describing."""
+SIZE_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """name: as it is scraped. help: one sentence. labels: names; each has few values, all known beforehand."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counter(Metric):
+    """Only grows. Its name ends in `_total`."""
+
+
+@dataclass(frozen=True)
+class Gauge(Metric):
+    """A level: added to and taken from, or read when somebody asks."""
+
+
+@dataclass(frozen=True)
+class Histogram(Metric):
+    """How values spread. buckets: upper bounds."""
+
+    buckets: tuple[float, ...] = WORK_BUCKETS
 
 
 class Meter(Protocol):
-    """Hears of every call once it has been answered."""
+    """Counts. Used on one event loop."""
 
-    def answered(self, method: str, code: str, seconds: float, facts: Mapping[str, Any]) -> None:
-        """method: full name. code: of the status. facts: what the log line says besides."""
+    def add(self, metric: Counter | Gauge, *labels: str, by: float = 1.0) -> None:
+        """labels: values, in the order of the metric's names."""
+        ...
+
+    def observe(self, metric: Histogram, value: float, *labels: str) -> None:
+        """One value more."""
+        ...
+
+    def watch(self, metric: Gauge, read: Callable[[], float], *labels: str) -> None:
+        """From now on the level is what `read` returns, which is called on another thread whenever somebody asks."""
         ...
 
 
-class _NoMeter:
-    def answered(self, method: str, code: str, seconds: float, facts: Mapping[str, Any]) -> None:
-        """Nobody asked."""
+class NoMeter:
+    """A `Meter` that nobody reads."""
+
+    def add(self, metric: Counter | Gauge, *labels: str, by: float = 1.0) -> None:
+        """Does nothing."""
+
+    def observe(self, metric: Histogram, value: float, *labels: str) -> None:
+        """Does nothing."""
+
+    def watch(self, metric: Gauge, read: Callable[[], float], *labels: str) -> None:
+        """Does nothing."""
 
 
-class PrometheusMeter:
-    """Calls by method and code, their seconds, and the sums of `counted` facts by engine.
-
-    counted: names of facts of the log line that add up, such as tokens, with a line of help each.
-    """
-
-    def __init__(self, registry: Any, counted: Mapping[str, str]) -> None:
-        from prometheus_client import Counter, Histogram  # noqa: PLC0415  # an optional extra
-
-        self._calls = Counter("vidtags_calls", "Calls answered.", ["method", "code"], registry=registry)
-        self._seconds = Histogram("vidtags_call_seconds", "Seconds until the answer.", ["method"], registry=registry)
-        self._counted = {
-            name: Counter(f"vidtags_{name}", help, ["engine"], registry=registry) for name, help in counted.items()
-        }
-
-    def answered(self, method: str, code: str, seconds: float, facts: Mapping[str, Any]) -> None:
-        """See `Meter`."""
-        self._calls.labels(method, code).inc()
-        self._seconds.labels(method).observe(seconds)
-        for name, counter in self._counted.items():
-            if name in facts:
-                counter.labels(str(facts.get("engine", ""))).inc(float(facts[name]))
-
-
-@contextmanager
-def metering(listen: str, counted: Mapping[str, str]) -> Iterator[Meter]:
-    """A meter that is served on `listen` (address and port) for the length of the block; empty: one that does nothing.
-
-    Raises OSError for an address that cannot be had, ModuleNotFoundError without the extra `metrics`.
-    """
-    if not listen:
-        yield _NoMeter()
-        return
-    try:
-        from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415  # an optional extra
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("metrics need more: pip install 'vidtomusictags[metrics]'", name=error.name) from None
-    registry = CollectorRegistry()
-    host, _, port = listen.rpartition(":")
-    server, thread = start_http_server(int(port), host.strip("[]"), registry)
-    try:
-        yield PrometheusMeter(registry, counted)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+NO_METER: Meter = NoMeter()

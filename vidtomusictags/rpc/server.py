@@ -15,14 +15,16 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from vidtomusictags.rpc.admission import Admission
+from vidtomusictags.rpc.call_metrics import CallMeter
 from vidtomusictags.rpc.deadlines import within_deadline
 from vidtomusictags.rpc.doors import open_door
 from vidtomusictags.rpc.health import SERVICE_NAME as HEALTH
 from vidtomusictags.rpc.health import Health
 from vidtomusictags.rpc.layers import Layers, answering
-from vidtomusictags.rpc.metrics import Meter, metering
+from vidtomusictags.rpc.metrics import Counter
 from vidtomusictags.rpc.probes import answering_probes
 from vidtomusictags.rpc.settings import HostSettings
+from vidtomusictags.rpc.telemetry import Telemetry
 
 log = structlog.get_logger()
 
@@ -52,8 +54,8 @@ class Service:
     add_to: Callable[[grpc.aio.Server], None]
     uncounted: Sequence[str] = ()
     """Names of methods that cost nothing and take no slot."""
-    counted: Mapping[str, str] = field(default_factory=dict)
-    """Facts of the log line that metrics add up, with a line of help each."""
+    counted: Mapping[str, Counter] = field(default_factory=dict)
+    """Facts of the log line that metrics add up, by engine."""
 
 
 @dataclass(frozen=True)
@@ -84,25 +86,24 @@ class Host:
 
 
 @asynccontextmanager
-async def listening(settings: HostSettings, service: Service) -> AsyncIterator[Host]:
+async def listening(
+    settings: HostSettings, service: Service, telemetry: Telemetry | None = None
+) -> AsyncIterator[Host]:
     """A server on `settings.listen` for the length of the block; at its end it drains in three phases.
 
     First health says NOT_SERVING while calls still come in, then late ones are refused while running ones finish, then
     what is left is cut. The server listens until the last of these, since a closed port could not tell late callers
-    that another attempt is worth while. Raises OSError when an address cannot be had, or may not be without TLS.
+    that another attempt is worth while. telemetry: who hears of its calls.
+    Raises OSError when an address cannot be had, or may not be without TLS.
     """
-    with metering(settings.metrics_listen, service.counted) as meter:
-        async with _listening(settings, service, meter) as host:
-            yield host
-
-
-@asynccontextmanager
-async def _listening(settings: HostSettings, service: Service, meter: Meter) -> AsyncIterator[Host]:
+    telemetry = telemetry or Telemetry()
     full_name = service.descriptor.full_name
     admission = Admission(
         max_calls=settings.max_calls, uncounted=[f"/{full_name}/{method}" for method in service.uncounted]
     )
-    layers = Layers([answering(full_name, meter), within_deadline(settings.max_call_seconds), admission.layer])
+    calls = CallMeter(telemetry.meter, service.descriptor, service.counted)
+    calls.watch(max_calls=settings.max_calls, ready=lambda: admission.ready)
+    layers = Layers([answering(full_name, calls), within_deadline(settings.max_call_seconds), admission.layer])
     server = grpc.aio.server(interceptors=[layers], options=OPTIONS)
     health = Health()
     health.set(("", LIVENESS), serving=True)

@@ -13,7 +13,7 @@ import openai
 import structlog
 
 from captioner_service.clip import Clip
-from captioner_service.describer import Condition, Described
+from captioner_service.describer import Condition, Described, Occupancy
 from captioner_service.engines.engine import ModelCard
 from captioner_service.engines.openai import troubles
 from captioner_service.engines.openai.asking import ask, list_models
@@ -104,6 +104,13 @@ class OpenAIDescriber:
             raise ValueError(f"the endpoints serve {len(served)} models; name one in CAPTIONER_MODEL")
         self._card = self._make_card(model)
         return self._card
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """See `Describer`. Its slots are the requests that its endpoints may have at once."""
+        slots = self._options.max_concurrent * len(self._options.base_urls)
+        used = min(self._held, slots)
+        return Occupancy(self._held - used, used, slots)
 
     async def conditions(self) -> AsyncIterator[Condition]:
         """See `Describer`."""
