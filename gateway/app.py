@@ -19,6 +19,7 @@ from gateway.video.limits import SandboxLimits
 from gateway.video.sandbox import running_sandbox
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import add_TaggingServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
+from vidtomusictags.rpc.proof import Proof
 from vidtomusictags.rpc.server import Service, listening
 from vidtomusictags.rpc.telemetry import Telemetry, observing
 
@@ -30,7 +31,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
     """The whole gateway for the length of the block; yields the bound port once calls are taken.
 
     The captioner and the classifier need not be there yet: calls say UNAVAILABLE until they are. Raises OSError for an
-    address or a spool directory that cannot be had.
+    address or a spool directory that cannot be had, and ValueError for plaintext where it must not be.
     """
     async with observing(settings, metrics.METRICS) as telemetry, _running(settings, telemetry) as port:
         yield port
@@ -38,6 +39,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIterator[int]:
+    proof = _proof(settings)
     limits = SandboxLimits(
         workers=settings.decode_workers,
         wall_seconds=settings.decode_seconds,
@@ -51,8 +53,12 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
     ) as spool:
         async with (
             running_sandbox(limits, meter=telemetry.meter) as sandbox,
-            closing(CaptionerClient(settings.captioner, caption_seconds=settings.caption_seconds)) as captioner,
-            closing(ClassifierClient(settings.classifier, classify_seconds=settings.classify_seconds)) as classifier,
+            closing(
+                CaptionerClient(settings.captioner, caption_seconds=settings.caption_seconds, proof=proof)
+            ) as captioner,
+            closing(
+                ClassifierClient(settings.classifier, classify_seconds=settings.classify_seconds, proof=proof)
+            ) as classifier,
         ):
             tagger = Tagger(
                 sandbox,
@@ -68,6 +74,14 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
                 await host.announce_ready()
                 log.info("ready", captioner=settings.captioner, classifier=settings.classifier)
                 yield host.port
+
+
+def _proof(settings: GatewaySettings) -> Proof:
+    """What captioners and classifiers are shown. Raises ValueError where calls to them would travel in plaintext."""
+    credentials = settings.upstream_credentials
+    credentials.refuse_plaintext(settings.captioner)
+    credentials.refuse_plaintext(settings.classifier)
+    return Proof(credentials, on_fault=lambda fault: log.warning("old upstream credentials kept", fault=fault))
 
 
 class _Closable(Protocol):

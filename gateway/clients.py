@@ -20,6 +20,7 @@ from vidtomusictags.rpc.channels import stream_channel, unary_channel
 from vidtomusictags.rpc.deadlines import downstream_seconds
 from vidtomusictags.rpc.durations import to_duration
 from vidtomusictags.rpc.failures import UpstreamBroken
+from vidtomusictags.rpc.proof import NOTHING, Proof
 from vidtomusictags.rpc.status import from_status
 
 CAPTIONER = captioner_pb2.DESCRIPTOR.services_by_name["CaptionerService"].full_name
@@ -40,11 +41,11 @@ _CaptionCall = grpc.aio.StreamStreamCall[captioner_pb2.CaptionRequest, captioner
 
 
 class CaptionerClient:
-    """The captioners behind one target. `caption_seconds`: longest a caption may take."""
+    """The captioners behind one target. `caption_seconds`: longest a caption may take. proof: what they are shown."""
 
-    def __init__(self, target: str, *, caption_seconds: float) -> None:
-        self._streams = stream_channel(target, CAPTIONER)
-        self._unary = unary_channel(target, CAPTIONER)
+    def __init__(self, target: str, *, caption_seconds: float, proof: Proof = NOTHING) -> None:
+        self._streams = stream_channel(target, CAPTIONER, proof)
+        self._unary = unary_channel(target, CAPTIONER, proof)
         self._caption_seconds = caption_seconds
         self._facts: ModelFacts | None = None
         self._facts_until = 0.0
@@ -126,10 +127,10 @@ class CaptionerClient:
 
 
 class ClassifierClient:
-    """The classifiers behind one target. `classify_seconds`: longest a classification may take."""
+    """The classifiers behind one target. `classify_seconds`: longest one may take. proof: what they are shown."""
 
-    def __init__(self, target: str, *, classify_seconds: float) -> None:
-        self._channel = unary_channel(target, CLASSIFIER)
+    def __init__(self, target: str, *, classify_seconds: float, proof: Proof = NOTHING) -> None:
+        self._channel = unary_channel(target, CLASSIFIER, proof)
         self._stub = classifier_pb2_grpc.ClassifierServiceStub(self._channel)
         self._classify_seconds = classify_seconds
 

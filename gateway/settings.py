@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from vidtomusictags.rpc.credentials import Credentials
+from vidtomusictags.rpc.security_settings import AuthoritiesFile, CertificateFile, KeyFile, TokenFile
 from vidtomusictags.rpc.settings import IN_JSON, HostSettings
 
 GIB = 1024**3
@@ -23,6 +25,16 @@ class GatewaySettings(HostSettings):
         "127.0.0.1:50051", description="gRPC target of the captioners, such as dns:///captioner:50051."
     )
     classifier: str = Field("127.0.0.1:50052", description="gRPC target of the classifiers.")
+    upstream_ca: AuthoritiesFile = Field(
+        None, description="PEM file of authorities: captioner and classifier are called by TLS and must be theirs."
+    )
+    upstream_certificate: CertificateFile = Field(
+        None, description="PEM file of the certificate that this gateway shows them."
+    )
+    upstream_key: KeyFile = Field(None, description="PEM file of the key to that certificate.")
+    upstream_token_file: TokenFile = Field(
+        None, description="File of the bearer token that this gateway shows them. Read anew when it changes."
+    )
     roots: Annotated[tuple[Path, ...], NoDecode, IN_JSON] = Field(
         (), description='Directories under which file:// URIs may lead, as a JSON list: ["/clips"]. None: no file URIs.'
     )
@@ -36,3 +48,14 @@ class GatewaySettings(HostSettings):
     caption_seconds: float = Field(300.0, gt=0, description="Longest that a caption may take, its queue included.")
     classify_seconds: float = Field(90.0, gt=0, description="Longest that a classification may take.")
     heartbeat_seconds: float = Field(5.0, gt=0, le=10, description="An event is sent at least this often.")
+
+    @property
+    def upstream_credentials(self) -> Credentials:
+        """What this gateway shows captioners and classifiers, and knows them by."""
+        return Credentials(
+            ca=self.upstream_ca,
+            certificate=self.upstream_certificate,
+            key=self.upstream_key,
+            token_file=self.upstream_token_file,
+            insecure=self.insecure,
+        )

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings
 
 from vidtomusictags.rpc.certificates import read_authorities, read_pair
+from vidtomusictags.rpc.credentials import read_token
 
 T = TypeVar("T")
 
@@ -46,8 +47,15 @@ def _checked_key(key: Path | None, others: ValidationInfo) -> Path | None:
     return key
 
 
+def _checked_token(token_file: Path | None) -> Path | None:
+    if token_file is not None:
+        readable(lambda: read_token(token_file))
+    return token_file
+
+
 CertificateFile = Annotated[Path | None, AfterValidator(_checked_certificate)]
 AuthoritiesFile = Annotated[Path | None, AfterValidator(_checked_authorities)]
+TokenFile = Annotated[Path | None, AfterValidator(_checked_token)]
 KeyFile = Annotated[Path | None, AfterValidator(_checked_key), Field(validate_default=True)]
 """The key to the certificate in the setting of the same name with `certificate` for `key`, which is declared before."""
 

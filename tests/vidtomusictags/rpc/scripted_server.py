@@ -40,8 +40,13 @@ class Scripted(captioner_pb2_grpc.CaptionerServiceServicer):
         self.idle_seconds = 5.0
         self.begun = asyncio.Event()
         self.ended = 0
+        self.tokens: list[str | None] = []
+        self.certificates: list[str] = []
 
     async def CaptionClip(self, request: pb.CaptionClipRequest, context: Any) -> pb.CaptionClipResponse:
+        self.tokens.append(dict(context.invocation_metadata()).get("authorization"))
+        shown = context.auth_context().get("x509_subject_alternative_name", [b""])
+        self.certificates.append(shown[0].decode())
         request_id = take_request_id(request.config.request_id)
         self.begun.set()
         try:
