@@ -12,11 +12,12 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from gateway.video.arriving_file import ArrivingFile, ArrivingSource
 from gateway.video.limits import SandboxLimits
 from vidtomusictags.rpc import failures
 
 # A path without a file-name extension, or a seekable file object without a name: some demuxers are chosen by extension.
-Source = str | BinaryIO
+Source = str | BinaryIO | ArrivingSource
 
 # Formats that hold video and refer to nothing outside their own bytes, and some of plain sound, so that a sound file
 # is called one. Playlists (hls, concat, dash, sdp), image sequences and text formats are absent on purpose.
@@ -76,7 +77,9 @@ def shortage_named() -> Iterator[None]:
         raise MemoryError(str(error)) from None
 
 
-def _from_the_start(source: Source) -> Source:
+def _from_the_start(source: Source) -> str | BinaryIO | ArrivingFile:
+    if isinstance(source, ArrivingSource):
+        return source.open()
     if not isinstance(source, str | Path):
         source.seek(0)
     return source

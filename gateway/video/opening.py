@@ -12,6 +12,7 @@ from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
+from gateway.video.arriving_file import ArrivingSource
 from gateway.video.container import Source, moving_pictures, open_container, refuse_the_oversized, shortage_named
 from gateway.video.limits import SandboxLimits
 
@@ -72,7 +73,12 @@ class OpenVideo:
     @property
     def can_be_shared(self) -> bool:
         """Whether the source can be open several times at once; a file object has but one position."""
-        return isinstance(self._source, str)
+        return isinstance(self._source, str | ArrivingSource)
+
+    @property
+    def arrives_in_order(self) -> bool:
+        """Whether the file is still being filled from its start, so that its end is the last to come."""
+        return isinstance(self._source, ArrivingSource) and self._source.in_order
 
     @property
     def pixel_aspect(self) -> Fraction:

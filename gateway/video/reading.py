@@ -109,7 +109,8 @@ class FrameReader:
 
     def _read_in_parallel(self, groups: list[Group], deliver: Deliver, threads: int) -> None:
         self.in_order = False
-        queue = iter(sorted(groups, key=lambda group: -group.frames))
+        # The longest first, so that none is left over at the end; but not the end of a file that still arrives.
+        queue = iter(groups if self._video.arrives_in_order else sorted(groups, key=lambda group: -group.frames))
         lock, stopped = threading.Lock(), threading.Event()
         main, table = self._video, self._table
 

@@ -16,12 +16,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gateway.video.giving_way import GaveWay, YieldingVideo
 from gateway.video.limits import SandboxLimits
 from gateway.video.manifest import Manifest
+from gateway.video.patience import Patience
 from gateway.video.plan import SamplingPlan
 from gateway.video.sampled import SampledClip
 from gateway.video.samplers import SAMPLERS, sampler_named
 from gateway.video.sandbox_metrics import DECODE_SECONDS, Cause
+from gateway.video.supplying import ArrivingVideo, SupplyEnded, WantMalformed, supplied
 from gateway.video.video_file import opened
 from gateway.video.worker_process import AnswerMalformed, WorkerEnded, WorkerProcess
 from vidtomusictags.rpc import failures
@@ -72,6 +75,7 @@ class Sandbox:
         self._replacements: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._returned = asyncio.Event()
+        self._yielding: list[YieldingVideo] = []
         self.waiting = 0
         self._usual_seconds = 1.0
 
@@ -110,22 +114,25 @@ class Sandbox:
 
     async def sample(
         self,
-        path: Path,
+        video: Path | ArrivingVideo,
         plan: SamplingPlan,
         *,
         timeout_seconds: float | None = None,
         on_progress: OnProgress | None = None,
     ) -> SampledClip:
-        """Sample the video file at `path` by the plan.
+        """Sample the video file by the plan.
 
-        timeout_seconds: for waiting and decoding together; `limits.wall_seconds` bounds the decoding anyway.
+        timeout_seconds: for waiting and decoding together; `limits.wall_seconds` bounds the decoding anyway, in which
+        waiting for the bytes of an arriving video does not count.
         on_progress: called from the event loop with (frames done, frames to come).
         Cancelling the caller kills the worker at once. Raises InvalidRequest, UnknownSampler, VideoNotFound,
-        VideoUnreadable, VideoHasNoPicture, VideoTooLarge, DecodeTimeout, DecoderDied or QueueFull.
+        VideoUnreadable, VideoHasNoPicture, VideoTooLarge, DecodeTimeout, DecoderDied or QueueFull, and the failure for
+        which bytes of an arriving video do not come.
         """
         plan.check()
         sampler_named(plan.sampler)
-        with opened(path, self.limits) as video:
+        path, size_bytes = (video, None) if isinstance(video, Path) else (video.path, video.size_bytes)
+        with opened(path, self.limits, size_bytes=size_bytes) as file:
             deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
             await self._wait_for_turn(timeout_seconds)
             worker: WorkerProcess | None = None
@@ -133,15 +140,26 @@ class Sandbox:
             try:
                 worker = self._idle.pop() or await self._started()
                 self._busy.add(worker)
-                seconds = self.limits.wall_seconds
-                if deadline is not None:
-                    seconds = min(seconds, max(0.0, deadline - time.monotonic()))
-                outcome, worn = await self._run(worker, plan, video, seconds, on_progress)
-                if isinstance(outcome, failures.Failure):
+                arriving = None if isinstance(video, Path) else video
+                outcome, worn = await self._run(worker, plan, file, arriving, deadline, on_progress)
+                if isinstance(outcome, Exception):
                     raise outcome
                 return outcome
             finally:
                 self._give_back(worker, worn=worn)
+
+    async def sample_meanwhile(self, video: ArrivingVideo, plan: SamplingPlan) -> SampledClip | None:
+        """As `sample`, but only while no other video needs the worker; None where one did, or does already."""
+        if self._turns.locked():
+            return None
+        yielding = YieldingVideo(video)
+        self._yielding.append(yielding)
+        try:
+            return await self.sample(yielding, plan)
+        except GaveWay:
+            return None
+        finally:
+            self._yielding.remove(yielding)
 
     async def _wait_for_turn(self, timeout_seconds: float | None) -> None:
         if self._turns.locked() and self.waiting >= self.limits.max_waiting:
@@ -149,6 +167,8 @@ class Sandbox:
                 "Too many videos are waiting to be decoded; try again later.",
                 retry_after_seconds=max(1.0, self._usual_seconds * self.waiting / self.limits.workers),
             )
+        if self._turns.locked() and (yielding := next((one for one in self._yielding if not one.is_asked), None)):
+            yielding.give_way()
         self.waiting += 1
         began = time.monotonic()
         try:
@@ -170,29 +190,47 @@ class Sandbox:
             raise failures.DecoderDied("No decoder could be started; try again later.") from error
 
     async def _run(
-        self, worker: WorkerProcess, plan: SamplingPlan, video: int, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[SampledClip | failures.Failure, Cause | None]:
+        self,
+        worker: WorkerProcess,
+        plan: SamplingPlan,
+        file: int,
+        arriving: ArrivingVideo | None,
+        deadline: float | None,
+        on_progress: OnProgress | None,
+    ) -> tuple[SampledClip | Exception, Cause | None]:
         """The outcome of the job, and why the worker must not be used again, if so."""
         threads = max(1, self.limits.cores // len(self._busy))
-        job = {"plan": asdict(plan) | {"encoding": plan.encoding.value}, "threads": threads}
+        job: dict[str, Any] = {"plan": asdict(plan) | {"encoding": plan.encoding.value}, "threads": threads}
+        report = on_progress or (lambda done, total: None)
         began = time.monotonic()
+        left = None if deadline is None else max(0.0, deadline - began)
         try:
-            async with asyncio.timeout(seconds):
-                answer = await worker.run(job, video, on_progress or (lambda done, total: None))
+            async with asyncio.timeout(left), Patience(self.limits.wall_seconds) as patience:
+                if arriving is None:
+                    answer = await worker.run(job, [file], report)
+                else:
+                    job["arriving"] = {"size_bytes": arriving.size_bytes, "in_order": arriving.in_order}
+                    answer = await supplied(
+                        lambda pipe: worker.run(job, [file, pipe], report), arriving, patience.suspend
+                    )
                 outcome = await _outcome(answer, plan, worker)
         except TimeoutError:
+            seconds = self.limits.wall_seconds if left is None else min(self.limits.wall_seconds, left)
             return failures.DecodeTimeout(
                 f"Decoding took longer than {seconds:.3g} seconds; send a shorter clip."
             ), Cause.TIMEOUT
+        except SupplyEnded as ended:
+            return _cause_of(ended), None if ended.worker_is_free else Cause.TIMEOUT
         except WorkerEnded as ended:
             return _end_of_worker(ended, self.limits)
-        except AnswerMalformed:
+        except (AnswerMalformed, WantMalformed):
             return failures.DecoderDied(
                 "The decoder gave an answer that makes no sense; send the video re-encoded."
             ), Cause.MALFORMED
         finally:
             self._meter.observe(DECODE_SECONDS, time.monotonic() - began, plan.sampler)
-        self._usual_seconds += 0.2 * (time.monotonic() - began - self._usual_seconds)
+        if arriving is None:  # else it is its bytes that took the time
+            self._usual_seconds += 0.2 * (time.monotonic() - began - self._usual_seconds)
         worn = answer.get("worn") or worker.jobs >= self.limits.max_jobs_per_worker
         return outcome, Cause.WORN if worn else None
 
@@ -240,6 +278,13 @@ async def _outcome(answer: dict[str, Any], plan: SamplingPlan, worker: WorkerPro
     except (KeyError, TypeError, ValueError):
         raise AnswerMalformed from None
     return SampledClip(await worker.take_pictures(extents), width, height, plan.encoding, manifest)
+
+
+def _cause_of(ended: SupplyEnded) -> Exception:
+    """Why the bytes do not come; a worker that says so without reason makes no sense."""
+    if isinstance(ended.__cause__, Exception):
+        return ended.__cause__
+    return failures.DecoderDied("The decoder gave an answer that makes no sense; send the video re-encoded.")
 
 
 def _end_of_worker(ended: WorkerEnded, limits: SandboxLimits) -> tuple[failures.Failure, Cause]:

@@ -13,8 +13,12 @@ from vidtomusictags.rpc import failures
 
 
 @contextmanager
-def opened(path: Path, limits: SandboxLimits) -> Iterator[int]:
-    """A descriptor of the regular, not empty, not oversized file at `path`."""
+def opened(path: Path, limits: SandboxLimits, *, size_bytes: int | None = None) -> Iterator[int]:
+    """A descriptor of the regular, not empty, not oversized file at `path`, for reading.
+
+    size_bytes: of the whole, where the file is still to be filled.
+    Raises VideoNotFound, VideoUnreadable or VideoTooLarge.
+    """
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
         video = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -26,11 +30,12 @@ def opened(path: Path, limits: SandboxLimits) -> Iterator[int]:
         facts = os.fstat(video)
         if not stat.S_ISREG(facts.st_mode):
             raise failures.VideoUnreadable("That is not a file but a directory or a device; name a video file.")
-        if facts.st_size == 0:
+        size = facts.st_size if size_bytes is None else size_bytes
+        if size == 0:
             raise failures.VideoUnreadable("The video file is empty; send it again.")
-        if facts.st_size > limits.max_file_bytes:
+        if size > limits.max_file_bytes:
             raise failures.VideoTooLarge(
-                f"The video file has {facts.st_size} bytes, more than the {limits.max_file_bytes} that are allowed; "
+                f"The video file has {size} bytes, more than the {limits.max_file_bytes} that are allowed; "
                 "send a smaller one."
             )
         yield video

@@ -1,8 +1,9 @@
 """The process in which video is decoded: takes one job at a time from its parent, until the parent closes the line.
 
 Run as `python -m gateway.video.worker CONTROL_FD OUTPUT_FD PARENT_PID LIMITS_JSON`. Each message on the control socket
-is one JSON document. A job comes with an open file; its answer is any number of `progress` and then one of `sampled`
-and `failure`. The pictures themselves are left in the shared output file, at the extents that `sampled` names.
+is one JSON document. A job comes with an open file, and with a socket where not all of the file is there yet; its
+answer is any number of `progress` and then one of `sampled`, `failure` and `gone`. The pictures themselves are left in
+the shared output file, at the extents that `sampled` names.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import os
 import socket
 import sys
 import traceback
+from contextlib import ExitStack
 from typing import Any
 
 import av.logging
 from PIL import JpegImagePlugin, PngImagePlugin
 
+from gateway.video.arriving_file import ArrivingSource, SourceGone
 from gateway.video.confinement import allow_cpu_seconds, confine, parent_is_gone
+from gateway.video.container import Source
 from gateway.video.limits import SandboxLimits
 from gateway.video.plan import Encoding, SamplingPlan
 from gateway.video.sampling import sample_video
@@ -55,20 +59,28 @@ def serve(control: socket.socket, output: SharedOutput, limits: SandboxLimits) -
     """Do jobs until the parent closes its end."""
     control.send(json.dumps({"ready": sorted(sys.modules)}).encode())
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 2)
         if not message:
             return
-        try:
-            allow_cpu_seconds(limits.cpu_seconds)
-            answer = _answer(json.loads(message), descriptors[0], control, output, limits)
-        finally:
+        with ExitStack() as files:
             for descriptor in descriptors:
-                os.close(descriptor)
+                files.callback(os.close, descriptor)
+            allow_cpu_seconds(limits.cpu_seconds)
+            job = json.loads(message)
+            answer = _answer(job, _source(job, descriptors, files), control, output, limits)
         control.send(json.dumps(answer).encode())
 
 
+def _source(job: dict[str, Any], descriptors: list[int], files: ExitStack) -> Source:
+    if "arriving" not in job:
+        # By descriptor, so that neither the name nor its extension means anything, and opening it twice is possible.
+        return f"/proc/self/fd/{descriptors[0]}"
+    channel = files.enter_context(socket.socket(fileno=os.dup(descriptors[1])))
+    return ArrivingSource(descriptors[0], channel=channel, **job["arriving"])
+
+
 def _answer(
-    job: dict[str, Any], video: int, control: socket.socket, output: SharedOutput, limits: SandboxLimits
+    job: dict[str, Any], video: Source, control: socket.socket, output: SharedOutput, limits: SandboxLimits
 ) -> dict[str, Any]:
     plan = SamplingPlan(**job["plan"] | {"encoding": Encoding(job["plan"]["encoding"])})
 
@@ -77,8 +89,7 @@ def _answer(
 
     try:
         output.clear()
-        # By descriptor, so that neither the name nor its extension means anything, and opening it twice is possible.
-        sampled = sample_video(f"/proc/self/fd/{video}", plan, limits, output, report, int(job["threads"]))
+        sampled = sample_video(video, plan, limits, output, report, int(job["threads"]))
         return {
             "sampled": {
                 "manifest": sampled.manifest.to_dict(),
@@ -87,6 +98,8 @@ def _answer(
                 "extents": [output.extents[frame.index] for frame in sampled.manifest.frames],
             }
         }
+    except SourceGone:
+        return {"gone": True}
     except failures.Failure as failure:
         return _failure(failure, worn=False)
     except MemoryError:

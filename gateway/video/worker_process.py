@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -86,14 +86,18 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    async def run(self, job: dict[str, Any], video: int, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
-        """Have the job done on the open file `video`; returns the final answer.
+    async def run(
+        self, job: dict[str, Any], descriptors: Sequence[int], on_progress: Callable[[int, int], None]
+    ) -> dict[str, Any]:
+        """Have the job done; returns the final answer.
+
+        descriptors: the open file, and the socket of its questions where the job is `arriving`; see `supplying`.
 
         Raises WorkerEnded or AnswerMalformed.
         """
         self.jobs += 1
         try:
-            socket.send_fds(self._control, [json.dumps(job).encode()], [video])
+            socket.send_fds(self._control, [json.dumps(job).encode()], descriptors)
         except OSError:
             raise WorkerEnded(await self._process.wait()) from None
         while True:
