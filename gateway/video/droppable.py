@@ -1,4 +1,4 @@
-"""Telling packets that no other picture refers to, so that they need not be decoded on the way to a target."""
+"""Telling what of a packet other pictures refer to, so that the rest need not be decoded on the way to a target."""
 
 from __future__ import annotations
 
@@ -7,24 +7,31 @@ from collections.abc import Callable, Iterator
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from gateway.video.av1_references import Av1NeededBytes
 from gateway.video.opening import OpenVideo
 
-DroppableTest = Callable[["Packet[VideoStream]"], bool]
+NeededBytes = Callable[["Packet[VideoStream]"], int]
 
 
-def droppable_test(video: OpenVideo) -> DroppableTest:
-    """A test for packets of this stream: True only where leaving the packet out changes no other picture."""
+def needed_bytes_of(video: OpenVideo) -> NeededBytes:
+    """How many bytes of a packet of this stream, from its start, hold what changes other pictures; 0: it is droppable.
+
+    To be asked for every packet in turn, for some hold parameters that count for others.
+    """
     extradata = bytes(video.decoder.extradata or b"")
     # avcC and hvcC records begin with version 1 and say how long a NAL unit's length field is; all else is Annex B.
     in_record = extradata[:1] == b"\x01"
     if video.codec == "h264":
         length_size = (extradata[4] & 3) + 1 if in_record and len(extradata) > 4 else None
-        return lambda packet: _h264_is_droppable(memoryview(packet), length_size)
+        return lambda packet: 0 if _h264_is_droppable(memoryview(packet), length_size) else packet.size
     if video.codec == "hevc":
+        hevc_is_droppable = _HevcDroppableTest(None, 0)
         if in_record and len(extradata) > 21:
-            return _HevcDroppableTest((extradata[21] & 3) + 1, extradata[21] >> 3 & 7)
-        return _HevcDroppableTest(None, 0)
-    return lambda packet: False
+            hevc_is_droppable = _HevcDroppableTest((extradata[21] & 3) + 1, extradata[21] >> 3 & 7)
+        return lambda packet: 0 if hevc_is_droppable(packet) else packet.size
+    if video.codec == "av1":
+        return Av1NeededBytes(extradata)
+    return lambda packet: packet.size
 
 
 def _h264_is_droppable(data: memoryview, length_size: int | None) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import av
 from av import VideoFrame
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from gateway.video.droppable import droppable_test
+from gateway.video.droppable import needed_bytes_of
 from gateway.video.frame_table import FrameTable, Group, TableKind
 from gateway.video.opening import OpenVideo
 
@@ -52,7 +53,7 @@ class GopReader:
         self._video = video
         self._table = table
         self._tally = tally
-        self._droppable = droppable_test(video)
+        self._needed_bytes = needed_bytes_of(video)
         self._nearest: dict[int, VideoFrame] = {}
         self.substitutes: dict[int, int] = {}
 
@@ -95,13 +96,16 @@ class GopReader:
         last = max(unsent)
         packet: Packet[VideoStream] | None = first
         while packet is not None and unsent and not self._is_past(packet, last):
+            needed_bytes = self._needed_bytes(packet)
             if packet.pts in unsent:
                 unsent.discard(packet.pts)
                 self._send(packet, missing, deliver)
-            elif packet is not first and self._droppable(packet):
-                self._tally.packets_skipped += 1
-            else:
+            elif packet is first or needed_bytes == packet.size:
                 self._send(packet, missing, deliver)
+            elif needed_bytes:
+                self._send(_cut(packet, needed_bytes), missing, deliver)
+            else:
+                self._tally.packets_skipped += 1
             packet = next(rest, None)
         # Everything that the targets need is in the decoder: draining it spares the packets of its reordering delay.
         self._send(None, missing, deliver)
@@ -179,3 +183,10 @@ class GopReader:
             if index >= last:
                 return
         raise TableMistaken
+
+
+def _cut(packet: Packet[VideoStream], size: int) -> Packet[VideoStream]:
+    """The first `size` bytes of the packet at its place in time."""
+    part = cast("Packet[VideoStream]", Packet(bytes(memoryview(packet)[:size])))
+    part.pts, part.dts, part.time_base = packet.pts, packet.dts, packet.time_base
+    return part

@@ -12,7 +12,7 @@ from itertools import pairwise
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from gateway.video.droppable import droppable_test
+from gateway.video.droppable import needed_bytes_of
 from gateway.video.frame_table import FrameTable, PacketTrace, TableKind
 from gateway.video.limits import SandboxLimits
 from gateway.video.opening import OpenVideo
@@ -81,7 +81,7 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits, *, with_trace: b
     if video.codec in _CANVAS_CODECS:
         return None
     video.rewind()
-    is_droppable = droppable_test(video)
+    needed_bytes = needed_bytes_of(video)
     trace: list[tuple[int, int, bool, bool]] = []
     stamps: list[int] = []
     keys: list[int] = []
@@ -98,7 +98,7 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits, *, with_trace: b
             durations[packet.pts] = packet.duration or 0
         stamps.append(packet.pts)
         if with_trace:
-            trace.append((packet.pts, packet.size, packet.is_keyframe, is_droppable(packet)))
+            trace.append((packet.pts, packet.size, packet.is_keyframe, needed_bytes(packet) == 0))
         broken_off = packet.pts if packet.is_corrupt else None
         if len(stamps) > limits.max_frames:
             raise failures.VideoTooLarge(f"The video has more than {limits.max_frames} frames; send a shorter clip.")

@@ -19,10 +19,8 @@ from gateway.video.pictures import Painter
 
 # Below this many pixels to decode, about three frames of 1080p, starting threads costs more than they save.
 _WORTH_THREADS_PIXELS = 6_000_000
-# What each further decoder thread adds within a GOP (H.264 1080p, GOP 250, two threads: 1219 to 890 ms). AV1's decoder
-# shares its work out evenly by itself (1080p, GOP 250, 60 s: 1704 ms, against 2109 with a container for each thread).
+# What each further decoder thread adds within a GOP (H.264 1080p, GOP 250, two threads: 1219 to 890 ms).
 _DECODER_THREAD_GAIN = 0.4
-_DECODER_THREAD_GAIN_AV1 = 1.0
 _FRAMES_UNDER_WAY = 3
 
 
@@ -80,8 +78,7 @@ class FrameReader:
         coded = self._video.decoder.width * self._video.decoder.height
         if self._threads == 1 or sum(costs) * coded < _WORTH_THREADS_PIXELS:
             return 1
-        gain = _DECODER_THREAD_GAIN_AV1 if self._video.codec == "av1" else _DECODER_THREAD_GAIN
-        together = sum(costs) / (1 + gain * (self._threads - 1))
+        together = sum(costs) / (1 + _DECODER_THREAD_GAIN * (self._threads - 1))
         if self._video.can_be_shared and _longest_share(costs, self._threads) < together:
             return min(self._threads, len(groups))
         self._video.use_decoder_threads(self._threads)

@@ -179,3 +179,19 @@ async def test_only_what_the_targets_need_is_decoded(clip: MakeClip, sandbox: Sa
     assert taken.manifest.effort.table == "index"
     assert taken.manifest.effort.packets_decoded < 4 * 12
     assert taken.manifest.effort.packets_skipped > 0
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+async def test_av1_pictures_that_no_other_refers_to_are_cut_out_of_the_packets(
+    suffix: str, clip: MakeClip, sandbox: Sandbox
+) -> None:
+    taken = await sampled(sandbox, clip(Recipe(codec="libsvtav1", suffix=suffix, frames=120, gop=120)), "uniform", 2)
+    effort = taken.manifest.effort
+    assert effort.packets_skipped > 15  # packets of nothing else
+    assert effort.frames_decoded < effort.packets_decoded - 5  # and packets that begin with what others refer to
+    assert [number_shown(image) for image in taken.array()] == [30, 90]
+
+
+async def test_hevc_parameters_are_learnt_from_the_packet_of_the_keyframe(clip: MakeClip, sandbox: Sandbox) -> None:
+    taken = await sampled(sandbox, clip(Recipe(codec="libx265", suffix="ts", gop=60)), "uniform", 2)
+    assert taken.manifest.effort.packets_skipped > 5
