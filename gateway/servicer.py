@@ -70,14 +70,16 @@ class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
     ) -> AsyncGenerator[Event, None]:
         started = time.monotonic()
         chunks = _chunks(requests, idle_seconds=self._settings.idle_seconds)
-        async with aclosing(receive(chunks, upload, size_bytes=size)) as receiving:
-            async for progress in receiving:
-                yield progress
-        tagging = self._tagger.tag(upload.path, prepared, started=started, receiving_seconds=time.monotonic() - started)
-        async with aclosing(tagging) as events:
-            async for event in events:
-                requests.check_end()
-                yield event
+        async with self._tagger.sampling_early(upload, prepared, size_bytes=size) as early:
+            async with aclosing(receive(chunks, upload, size_bytes=size)) as receiving:
+                async for progress in receiving:
+                    yield progress
+            received = time.monotonic() - started
+            tagging = self._tagger.tag(upload.path, prepared, started=started, receiving_seconds=received, early=early)
+            async with aclosing(tagging) as events:
+                async for event in events:
+                    requests.check_end()
+                    yield event
 
     async def _numbered(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[pb.TagEvent, None]:
         """The messages of what happens after `accepted`, with a sign of life when nothing does."""

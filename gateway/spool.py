@@ -31,6 +31,8 @@ class Upload:
         self.path = path
         self.room = room
         self.size = 0
+        self._written = 0
+        self._grown = asyncio.Event()
 
     async def write(self, data: bytes) -> None:
         """Appends. Raises VideoTooLarge or SpoolFull, and then holds what it held before."""
@@ -45,6 +47,15 @@ class Upload:
         except OSError as error:  # the disk is full, or the quota
             raise self._spool.full() from error
         self._spool.meter.add(UPLOAD_BYTES, by=len(data))
+        self._written = size
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def until_written(self, end: int) -> int:
+        """Waits until the first `end` bytes are in the file; returns how many are. For ever, where they do not come."""
+        while self._written < end:
+            await self._grown.wait()
+        return self._written
 
 
 class Spool:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from gateway.early import EarlySampling, sampling_early
 from gateway.events import Event, Progressed, Stage, Summarised, Tagged, TextPiece, Timings, percent_of
 from gateway.fields import naming_fields_of_the_request
 from gateway.order import Description, ModelFacts, Order, Tags
+from gateway.spool import Upload
 from gateway.video.plan import MAX_FRAMES, SamplingPlan
 from gateway.video.sampled import SampledClip
 from gateway.video.samplers import SAMPLERS
+from gateway.video.supplying import ArrivingVideo
 from vidtomusictags.rpc import failures
 
 FirstT = TypeVar("FirstT")
@@ -26,12 +30,14 @@ class Sandbox(Protocol):
 
     async def sample(
         self,
-        path: Path,
+        video: Path | ArrivingVideo,
         plan: SamplingPlan,
         *,
         timeout_seconds: float | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> SampledClip: ...
+
+    async def sample_meanwhile(self, video: ArrivingVideo, plan: SamplingPlan) -> SampledClip | None: ...
 
 
 class Captioner(Protocol):
@@ -111,15 +117,28 @@ class Tagger:
             plan.check()
         return Prepared(order, plan)
 
+    def sampling_early(
+        self, upload: Upload, prepared: Prepared, *, size_bytes: int | None
+    ) -> AbstractAsyncContextManager[EarlySampling]:
+        """Samples an upload while it is received in the block, where that can help; see `early`."""
+        return sampling_early(self._sandbox, upload, prepared.plan, size_bytes=size_bytes)
+
     async def tag(
-        self, path: Path, prepared: Prepared, *, started: float, receiving_seconds: float | None = None
+        self,
+        video: Path | ArrivingVideo,
+        prepared: Prepared,
+        *,
+        started: float,
+        receiving_seconds: float | None = None,
+        early: EarlySampling | None = None,
     ) -> AsyncGenerator[Event, None]:
         """What happens to the video, `Tagged` last.
 
-        started: when the call was accepted, by time.monotonic. Raises the failures of all stages.
+        started: when the call was accepted, by time.monotonic. early: what may have been sampled of it already.
+        Raises the failures of all stages.
         """
         events: asyncio.Queue[Event | None] = asyncio.Queue()
-        work = asyncio.create_task(self._run(path, prepared, events.put_nowait, started, receiving_seconds))
+        work = asyncio.create_task(self._run(video, prepared, events.put_nowait, started, receiving_seconds, early))
         work.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -131,23 +150,26 @@ class Tagger:
 
     async def _run(
         self,
-        path: Path,
+        video: Path | ArrivingVideo,
         prepared: Prepared,
         report: Callable[[Event], None],
         started: float,
         receiving_seconds: float | None,
+        early: EarlySampling | None,
     ) -> Tagged:
         order = prepared.order
         marks = [time.monotonic()]
 
         report(_progress(Stage.SAMPLING, 0, prepared.plan.frames))
         with naming_fields_of_the_request():
-            clip = await self._sandbox.sample(
-                path,
-                prepared.plan,
-                timeout_seconds=min(self._decode_seconds, self._remaining_seconds()),
-                on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
-            )
+            clip = await early.clip() if early else None
+            if clip is None:
+                clip = await self._sandbox.sample(
+                    video,
+                    prepared.plan,
+                    timeout_seconds=min(self._decode_seconds, self._remaining_seconds()),
+                    on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
+                )
         marks.append(time.monotonic())
 
         report(_progress(Stage.CAPTIONING, 0, 1))
