@@ -42,6 +42,7 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
     proof = _proof(settings)
     limits = SandboxLimits(
         workers=settings.decode_workers,
+        cores=settings.decode_cores or SandboxLimits().cores,
         wall_seconds=settings.decode_seconds,
         max_file_bytes=max(settings.max_upload_bytes, SandboxLimits().max_file_bytes),
     )

@@ -44,6 +44,9 @@ class GatewaySettings(HostSettings):
     first_message_seconds: float = Field(5.0, gt=0, description="How long an upload may take to send its config.")
     idle_seconds: float = Field(60.0, gt=0, description="Longest silence of a caller that has not ended its upload.")
     decode_workers: int = Field(2, ge=1, le=256, description="Processes that decode video.")
+    decode_cores: int = Field(
+        0, ge=0, le=1024, description="Processor cores that they share; 0: all that this process may run on."
+    )
     decode_seconds: float = Field(60.0, gt=0, description="Longest that sampling one video may take.")
     caption_seconds: float = Field(300.0, gt=0, description="Longest that a caption may take, its queue included.")
     classify_seconds: float = Field(90.0, gt=0, description="Longest that a classification may take.")
