@@ -19,8 +19,9 @@ from captioner_service.servicer import SERVICE, CaptionerServicer
 from captioner_service.settings import CaptionerSettings
 from vidtomusictags.captioner.v1.captioner_pb2_grpc import add_CaptionerServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
+from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.server import Host, Service, listening
-from vidtomusictags.rpc.telemetry import Telemetry, observing
+from vidtomusictags.rpc.telemetry import Telemetry
 
 log = structlog.get_logger()
 
@@ -34,8 +35,8 @@ async def running(settings: CaptionerSettings, describer: Describer | None = Non
     prompt, OSError for an address that cannot be had, and whatever stops the engine from loading.
     """
     async with (
-        observing(settings, metrics.METRICS) as telemetry,
-        _running(settings, describer or open_describer(settings, telemetry.meter), telemetry) as port,
+        observing(settings, "captioner", metrics.METRICS) as telemetry,
+        _running(settings, describer or open_describer(settings, telemetry), telemetry) as port,
     ):
         yield port
 
@@ -43,7 +44,7 @@ async def running(settings: CaptionerSettings, describer: Describer | None = Non
 @asynccontextmanager
 async def _running(settings: CaptionerSettings, describer: Describer, telemetry: Telemetry) -> AsyncIterator[int]:
     prompts = PromptStock(packaged_templates(), default=settings.default_prompt)
-    captioner = Captioner(describer, remaining_seconds=remaining_seconds, meter=telemetry.meter)
+    captioner = Captioner(describer, remaining_seconds=remaining_seconds, telemetry=telemetry)
     servicer = CaptionerServicer(captioner, prompts, settings)
     service = Service(SERVICE, partial(add_CaptionerServiceServicer_to_server, servicer), uncounted=["GetModel"])
     state = metrics.ModelState(telemetry.meter)

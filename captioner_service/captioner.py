@@ -12,7 +12,7 @@ from captioner_service.describer import Described, Describer
 from captioner_service.engines.engine import ModelCard
 from captioner_service.frames import EncodedFrame, Encoding, FrameFormat, FrameOrder, decode_frames
 from vidtomusictags.rpc import failures
-from vidtomusictags.rpc.metrics import NO_METER, Meter
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 INLINE_BYTES = 4 * 1024 * 1024
 """Raw frames up to this are put together where they are: copying them takes less time than handing them to a thread."""
@@ -56,11 +56,11 @@ class Captioner:
     """The captioner's work, apart from any wire. `remaining_seconds` tells how long the present call still has."""
 
     def __init__(
-        self, describer: Describer, *, remaining_seconds: Callable[[], float], meter: Meter = NO_METER
+        self, describer: Describer, *, remaining_seconds: Callable[[], float], telemetry: Telemetry = SILENT
     ) -> None:
         self._describer = describer
         self._remaining_seconds = remaining_seconds
-        self._meter = meter
+        self._telemetry = telemetry
 
     @property
     def card(self) -> ModelCard:
@@ -142,12 +142,15 @@ class Captioner:
             pictures = await asyncio.to_thread(decode_frames, frames, job.format)
         frames.clear()  # a window that waits for its turn is held once, not twice
         clip = Clip(pictures, seconds, job.prompt, job.options)
-        described = await self._describer.submit(
-            clip,
-            within_seconds=self._remaining_seconds(),
-            on_text=(lambda text: tell(TextPiece(window, text))) if tell and job.text_deltas else None,
-        )
-        metrics.count(self._meter, described, self.card.engine)
+        card = self.card
+        with self._telemetry.tracer.span("describe") as span:
+            described = await self._describer.submit(
+                clip,
+                within_seconds=self._remaining_seconds(),
+                on_text=(lambda text: tell(TextPiece(window, text))) if tell and job.text_deltas else None,
+            )
+            span.set(metrics.attributes(described, card, window=window, frames=len(seconds)))
+        metrics.count(self._telemetry.meter, described, card.engine)
         return WindowSummary(
             window,
             described,

@@ -14,19 +14,19 @@ from captioner_service.worker.canary import CanaryBook
 from captioner_service.worker.in_flight import InFlight
 from captioner_service.worker.process import WorkerSpec
 from captioner_service.worker.supervisor import Patience
-from vidtomusictags.rpc.metrics import NO_METER, Meter
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 DEFAULT_PICTURE_PIXELS = 448
 """Short side of pictures for an endpoint: what most models of today tile or scale a picture to."""
 
 
-def open_describer(settings: CaptionerSettings, meter: Meter = NO_METER) -> Describer:
+def open_describer(settings: CaptionerSettings, telemetry: Telemetry = SILENT) -> Describer:
     """The describer of the engine that is named, not loaded. Raises ValueError with the names that exist.
 
-    meter: hears of what happens apart from any clip.
+    telemetry: hears of what happens apart from any clip, and of requests to endpoints.
     """
     if settings.engine in _OTHERS:
-        return _OTHERS[settings.engine](settings, meter)
+        return _OTHERS[settings.engine](settings, telemetry)
     if settings.engine not in ENGINES:
         names = ", ".join(sorted([*ENGINES, *_OTHERS]))
         raise ValueError(f"there is no caption engine {settings.engine!r}; there is: {names}")
@@ -37,7 +37,7 @@ def open_describer(settings: CaptionerSettings, meter: Meter = NO_METER) -> Desc
     )
 
 
-def _transformers(settings: CaptionerSettings, meter: Meter) -> Describer:
+def _transformers(settings: CaptionerSettings, telemetry: Telemetry) -> Describer:
     options = {name: getattr(settings, name) for name in TransformersOptions.__dataclass_fields__}
     options["model"] = settings.model or DEFAULT_MODEL
     return InFlight(
@@ -54,11 +54,11 @@ def _transformers(settings: CaptionerSettings, meter: Meter) -> Describer:
             restart_window_seconds=settings.restart_window_seconds,
         ),
         canaries=CanaryBook(settings.canary_file),
-        meter=meter,
+        meter=telemetry.meter,
     )
 
 
-def _openai(settings: CaptionerSettings, meter: Meter) -> Describer:
+def _openai(settings: CaptionerSettings, telemetry: Telemetry) -> Describer:
     try:
         from captioner_service.engines.openai.describer import OpenAIDescriber, OpenAIOptions  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -78,11 +78,12 @@ def _openai(settings: CaptionerSettings, meter: Meter) -> Describer:
             max_new_tokens=settings.max_new_tokens,
             frame_short_side_pixels=settings.frame_short_side_pixels or DEFAULT_PICTURE_PIXELS,
             load_seconds=settings.max_load_seconds,
-        )
+        ),
+        telemetry,
     )
 
 
-_OTHERS: Mapping[str, Callable[[CaptionerSettings, Meter], Describer]] = {
+_OTHERS: Mapping[str, Callable[[CaptionerSettings, Telemetry], Describer]] = {
     "openai": _openai,
     "transformers": _transformers,
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from captioner_service.describer import Condition, Described, Describer
+from captioner_service.engines.engine import ModelCard
 from vidtomusictags.rpc.metrics import SIZE_BUCKETS, Counter, Gauge, Histogram, Meter
+from vidtomusictags.rpc.tracing import Attributes
+from vidtomusictags.rpc.upstream_meter import UPSTREAM_METRICS
 from vidtomusictags.rpc.work_metrics import (
     COMPLETION_TOKENS,
     PROMPT_TOKENS,
@@ -40,6 +43,7 @@ METRICS = (
     RESTARTS,
     MODEL_STATE,
     LOAD_SECONDS,
+    *UPSTREAM_METRICS,
 )
 
 LOADING = "loading"
@@ -84,3 +88,22 @@ class ModelState:
     def changed(self, condition: Condition) -> None:
         """It is otherwise now."""
         self._now = condition.value
+
+
+def attributes(described: Described, card: ModelCard, *, window: int, frames: int) -> Attributes:
+    """What the span of a description says of it: how it came about, and nothing of what it says."""
+    caption = described.caption
+    return {
+        "gen_ai.request.model": card.model,
+        "gen_ai.response.finish_reasons": caption.finish_reason.value,
+        "gen_ai.usage.input_tokens": caption.prompt_tokens,
+        "gen_ai.usage.output_tokens": caption.completion_tokens,
+        "vidtags.engine": card.engine,
+        "vidtags.window": window,
+        "vidtags.frames": frames,
+        "vidtags.batch_clips": described.batch_size,
+        "vidtags.queue_seconds": described.queue_seconds,
+        "vidtags.prefill_seconds": described.prefill_seconds,
+        "vidtags.decode_seconds": described.decode_seconds,
+        "vidtags.generate_seconds": described.generate_seconds,
+    }

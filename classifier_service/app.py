@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -19,8 +19,8 @@ from classifier_service.settings import ClassifierSettings
 from classifier_service.taxonomy_store import TaxonomyStore
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import add_ClassifierServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
+from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.server import Service, listening
-from vidtomusictags.rpc.telemetry import observing
 
 log = structlog.get_logger()
 
@@ -36,9 +36,12 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
     default = store.find(settings.default_taxonomy)
     name = settings.chosen_engine
     log.info("loading", engine=name, engine_setting=settings.engine, taxonomies=len(store.all))
-    options = settings.engine_options(remaining_seconds)
-    async with observing(settings, metrics.METRICS) as telemetry, _open(name, options) as engine:
-        servicer = ClassifierServicer(Classifier(engine, options.calibrations), store, default=default)
+    async with observing(settings, "classifier", metrics.METRICS) as telemetry, AsyncExitStack() as stack:
+        options = settings.engine_options(remaining_seconds, telemetry)
+        engine = await stack.enter_async_context(_open(name, options))
+        servicer = ClassifierServicer(
+            Classifier(engine, options.calibrations, telemetry.tracer), store, default=default
+        )
         service = Service(
             SERVICE,
             partial(add_ClassifierServiceServicer_to_server, servicer),

@@ -15,6 +15,7 @@ from classifier_service.engines.calibrated import calibration_key
 from classifier_service.engines.engine import (
     Answer,
     ClassificationEngine,
+    EngineCard,
     Question,
     Statement,
     Usage,
@@ -24,6 +25,7 @@ from classifier_service.summaries import JoinedSegments, Segment, check_summary
 from classifier_service.taxonomy import Taxonomy
 from classifier_service.verifying import verify
 from vidtomusictags.rpc.failures import Failure, InvalidRequest
+from vidtomusictags.rpc.tracing import NO_TRACER, Attributes, Tracer
 
 DEFAULT_MAX_TAGS = 10
 MAX_TAGS = 100
@@ -71,8 +73,11 @@ class ClassifiedSegments:
 class Classifier:
     """Says which tags of a taxonomy fit a summary."""
 
-    def __init__(self, engine: ClassificationEngine, calibrations: Calibrations | None = None) -> None:
+    def __init__(
+        self, engine: ClassificationEngine, calibrations: Calibrations | None = None, tracer: Tracer = NO_TRACER
+    ) -> None:
         self._engine = engine
+        self._tracer = tracer
         self._calibrations = calibrations or Calibrations()
 
     @property
@@ -125,7 +130,9 @@ class Classifier:
     async def _ask(self, question: Question, wanted: Wanted) -> Classified:
         started = time.monotonic()
         try:
-            answer = await self._engine.classify(question)
+            with self._tracer.span("tag") as span:
+                answer = await self._engine.classify(question)
+                span.set(_attributes(answer, self._engine.card))
         except Failure as failure:  # what it cost all the same goes into the log line, too
             structlog.contextvars.bind_contextvars(**{k: v for k, v in failure.details.items() if k in _COSTS})
             raise
@@ -155,6 +162,19 @@ def _question(summary: str, taxonomy: Taxonomy, wanted: Wanted, statements: Sequ
         min_confidence=wanted.min_confidence,
         statements=statements,
     )
+
+
+def _attributes(answer: Answer, card: EngineCard) -> Attributes:
+    """What the span of an answer says of it: what it cost, and nothing of what it says."""
+    made_by = answer.made_by or card
+    return {
+        "gen_ai.request.model": made_by.model,
+        "gen_ai.usage.input_tokens": answer.usage.prompt_tokens,
+        "gen_ai.usage.output_tokens": answer.usage.completion_tokens,
+        "vidtags.engine": made_by.engine,
+        "vidtags.attempts": answer.usage.attempts,
+        "vidtags.tags": len(answer.tags),
+    }
 
 
 def _checked(answer: Answer, question: Question, wanted: Wanted, seconds: float) -> Classified:

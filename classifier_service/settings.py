@@ -18,6 +18,7 @@ from classifier_service.engines.instructor.pacing import Pace
 from classifier_service.engines.instructor.shortlisting import SizeLimits
 from classifier_service.engines.options import EngineOptions, unbounded
 from vidtomusictags.rpc.settings import IN_JSON, HostSettings
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 AUTO = "auto"
 
@@ -98,7 +99,9 @@ class ClassifierSettings(HostSettings):
             return self.engine
         return "instructor" if self.api_key or self.base_url else "embedded"
 
-    def engine_options(self, remaining_seconds: Callable[[], float] = unbounded) -> EngineOptions:
+    def engine_options(
+        self, remaining_seconds: Callable[[], float] = unbounded, telemetry: Telemetry = SILENT
+    ) -> EngineOptions:
         """What engines are told. Raises ValueError for a model that cannot be named so."""
         options = InstructorOptions(
             endpoint=endpoint(self.model, base_url=self.base_url, key=self.api_key, api_version=self.api_version),
@@ -129,7 +132,7 @@ class ClassifierSettings(HostSettings):
             log_texts=self.log_texts,
         )
         fallbacks = [name if name == "embedded" else self._fallback(name, options) for name in self.fallbacks]
-        return EngineOptions(options, fallbacks, remaining_seconds, Calibrations.load(self.calibrations))
+        return EngineOptions(options, fallbacks, remaining_seconds, Calibrations.load(self.calibrations), telemetry)
 
     def _fallback(self, name: str, options: InstructorOptions) -> InstructorOptions:
         """Another model: of the same provider at the same address, or of one with a key of its own."""

@@ -19,9 +19,10 @@ from gateway.video.limits import SandboxLimits
 from gateway.video.sandbox import running_sandbox
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import add_TaggingServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
+from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.proof import Proof
 from vidtomusictags.rpc.server import Service, listening
-from vidtomusictags.rpc.telemetry import Telemetry, observing
+from vidtomusictags.rpc.telemetry import Telemetry
 
 log = structlog.get_logger()
 
@@ -33,7 +34,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
     The captioner and the classifier need not be there yet: calls say UNAVAILABLE until they are. Raises OSError for an
     address or a spool directory that cannot be had, and ValueError for plaintext where it must not be.
     """
-    async with observing(settings, metrics.METRICS) as telemetry, _running(settings, telemetry) as port:
+    async with observing(settings, "gateway", metrics.METRICS) as telemetry, _running(settings, telemetry) as port:
         yield port
 
 
@@ -67,6 +68,7 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
                 classifier,
                 decode_seconds=settings.decode_seconds,
                 remaining_seconds=remaining_seconds,
+                tracer=telemetry.tracer,
             )
             servicer = TaggingServicer(tagger, spool, settings)
             service = Service(SERVICE, partial(add_TaggingServiceServicer_to_server, servicer))

@@ -7,6 +7,7 @@ from gateway.spool_metrics import UPLOAD_BYTES
 from gateway.video.sandbox import Sandbox
 from gateway.video.sandbox_metrics import DECODE_SECONDS
 from vidtomusictags.rpc.metrics import Gauge, Meter
+from vidtomusictags.rpc.upstream_meter import UPSTREAM_METRICS
 from vidtomusictags.rpc.work_metrics import QUEUE_LENGTH, QUEUE_SECONDS, RESTARTS, SLOTS, SLOTS_USED
 
 SPOOL_BYTES = Gauge("vidtags_spool_bytes", "Room of the spool that uploads take, announced bytes included.")
@@ -21,6 +22,7 @@ METRICS = (
     SPOOL_BYTES,
     SPOOL_LIMIT,
     UPLOAD_BYTES,
+    *UPSTREAM_METRICS,
 )
 
 

@@ -21,6 +21,7 @@ from gateway.video.sampled import SampledClip
 from gateway.video.samplers import SAMPLERS
 from gateway.video.supplying import ArrivingVideo
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.tracing import NO_TRACER, Attributes, Tracer
 
 FirstT = TypeVar("FirstT")
 
@@ -77,12 +78,14 @@ class Tagger:
         *,
         decode_seconds: float,
         remaining_seconds: Callable[[], float],
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._sandbox = sandbox
         self._captioner = captioner
         self._classifier = classifier
         self._decode_seconds = decode_seconds
         self._remaining_seconds = remaining_seconds
+        self._tracer = tracer
 
     async def prepare(self, order: Order) -> Prepared:
         """Checks everything that can be checked before there is a video, so that no upload and no GPU time is wasted.
@@ -161,7 +164,7 @@ class Tagger:
         marks = [time.monotonic()]
 
         report(_progress(Stage.SAMPLING, 0, prepared.plan.frames))
-        with naming_fields_of_the_request():
+        with naming_fields_of_the_request(), self._tracer.span("sample") as span:
             clip = await early.clip() if early else None
             if clip is None:
                 clip = await self._sandbox.sample(
@@ -170,20 +173,35 @@ class Tagger:
                     timeout_seconds=min(self._decode_seconds, self._remaining_seconds()),
                     on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
                 )
+            span.set(_attributes(clip))
         marks.append(time.monotonic())
 
         report(_progress(Stage.CAPTIONING, 0, 1))
-        description = await self._captioner.caption(clip, order, lambda piece: report(TextPiece(piece)))
+        with self._tracer.span("caption"):
+            description = await self._captioner.caption(clip, order, lambda piece: report(TextPiece(piece)))
         report(Summarised(description))
         marks.append(time.monotonic())
 
         report(_progress(Stage.CLASSIFYING, 0, 1))
-        tags = await self._classifier.classify(description, order)
+        with self._tracer.span("classify"):
+            tags = await self._classifier.classify(description, order)
         marks.append(time.monotonic())
 
         sampling, captioning, classifying = (later - earlier for earlier, later in pairwise(marks))
         timings = Timings(receiving_seconds, sampling, captioning, classifying, marks[-1] - started)
         return Tagged(order.request_id, description, tags, clip, timings)
+
+
+def _attributes(clip: SampledClip) -> Attributes:
+    """What the span of sampling says: how it was done, and nothing of what is to be seen."""
+    manifest = clip.manifest
+    return {
+        "vidtags.sampler": manifest.sampler,
+        "vidtags.frames": len(manifest.frames),
+        "vidtags.frames_wanted": manifest.requested_frames,
+        "vidtags.encoding": clip.encoding.value,
+        "vidtags.warnings": len(manifest.warnings),
+    }
 
 
 def _progress(stage: Stage, done: int, total: int) -> Progressed:

@@ -32,6 +32,7 @@ def _instructor(options: EngineOptions, own: InstructorOptions, budget: Budget) 
         budget=budget,
         remaining_seconds=options.remaining_seconds,
         shortlister=LateShortlister() if can_shortlist() else None,
+        telemetry=options.telemetry,
     )
 
 

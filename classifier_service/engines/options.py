@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from classifier_service.calibration import Calibrations
 from classifier_service.engines.instructor.options import InstructorOptions
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 
 def unbounded() -> float:
@@ -20,10 +21,11 @@ class EngineOptions:
     """instructor: for the engine of that name. fallbacks: further engines, in order: "embedded" or a model's options.
 
     remaining_seconds: what is left of the present call; asked while a question is answered. calibrations: what the
-    first estimates of engines are worth; each engine is handed its own.
+    first estimates of engines are worth; each engine is handed its own. telemetry: hears of requests to models.
     """
 
     instructor: InstructorOptions = field(default_factory=InstructorOptions)
     fallbacks: Sequence[str | InstructorOptions] = ()
     remaining_seconds: Callable[[], float] = unbounded
     calibrations: Calibrations = field(default_factory=Calibrations)
+    telemetry: Telemetry = SILENT

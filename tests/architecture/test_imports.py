@@ -32,6 +32,8 @@ KNOW_SETTINGS = {f"{service}/{file}.py" for service in SERVICES for file in ("ap
 KNOW_SETTINGS |= {"captioner_service/describers.py"}
 """What puts a service together, and servicers, which are told their limits."""
 WIRE_OF_RPC = {
+    "call_metrics",
+    "observing",
     "deadlines",
     "layers",
     "channels",

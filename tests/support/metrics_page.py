@@ -43,3 +43,11 @@ def read_now(address: str) -> MetricsPage:
 async def read(address: str) -> MetricsPage:
     """The same on a thread: the service under test needs the event loop."""
     return await asyncio.to_thread(read_now, address)
+
+
+async def until_value(address: str, value: float, name: str, **labels: str) -> MetricsPage:
+    """The first page that says so: a call is counted just after its caller has the answer."""
+    async with asyncio.timeout(20):
+        while (page := await read(address)).value(name, **labels) != value:  # noqa: ASYNC110  # only asking shows it
+            await asyncio.sleep(0.01)
+    return page

@@ -57,7 +57,9 @@ def settings_table(name: ServiceName) -> Table:
         default = field.get_default(call_default_factory=True)
         stated = "none" if default in (None, (), {}) else str(default)
         about = Text(field.description or "").append(f" [{stated}]", style="dim")
-        table.add_row(f"{prefix}{setting.upper()}", about)
+        alias = field.validation_alias
+        names = [str(one) for one in alias.choices] if alias is not None and hasattr(alias, "choices") else []
+        table.add_row("\n".join(names) or f"{prefix}{setting.upper()}", about)
     return table
 
 

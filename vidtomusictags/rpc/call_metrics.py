@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vidtomusictags.rpc.metrics import CALL_BUCKETS, Counter, Gauge, Histogram, Meter
+from vidtomusictags.rpc.span_metrics import SPANS
 from vidtomusictags.rpc.status import known_reason
 from vidtomusictags.version import VERSION
 
@@ -24,7 +25,7 @@ FAILURES = Counter("vidtags_failures_total", "Calls that failed, by the reason t
 SHEDS = Counter(
     "vidtags_sheds_total", "Calls refused for want of room, time or readiness, by the reason told.", ("reason",)
 )
-CALL_METRICS = (BUILD, READY, STARTED, RUNNING, LIMIT, CALLS, SECONDS, FAILURES, SHEDS)
+CALL_METRICS = (BUILD, READY, STARTED, RUNNING, LIMIT, CALLS, SECONDS, FAILURES, SHEDS, SPANS)
 
 
 class CallMeter:

@@ -13,7 +13,10 @@ import structlog
 
 from vidtomusictags.rpc.call_metrics import CallMeter
 from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.logs import begin_call
 from vidtomusictags.rpc.status import pushback, to_status
+from vidtomusictags.rpc.trace_context import read_headers
+from vidtomusictags.rpc.tracing import Tracer
 
 log = structlog.get_logger()
 
@@ -86,31 +89,37 @@ def as_failure(error: Exception) -> Failure:
     return Failure(f"The server failed; its log has the cause under {error_id}.", details={"error_id": error_id})
 
 
-def answering(domain: str, calls: CallMeter) -> Layer:
-    """The layer that turns failures into statuses, and writes the one line a call leaves in the log and in metrics."""
+_OUR_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
+"""Codes that make a server's span an error, by OpenTelemetry's conventions for gRPC; the others are the caller's."""
+
+
+def answering(domain: str, calls: CallMeter, tracer: Tracer) -> Layer:
+    """The layer that turns failures into statuses, and tells of a call: its line in the log, its metrics, its span."""
 
     @asynccontextmanager
     async def layer(method: str, context: Any) -> AsyncIterator[None]:
-        service = structlog.contextvars.get_contextvars().get("service")
-        structlog.contextvars.clear_contextvars()  # at entry: the exit of a generator may run in another context
-        if service:
-            structlog.contextvars.bind_contextvars(service=service)
-        started, code, reason = time.monotonic(), "CANCELLED", None
-        calls.began(method)
-        try:
-            yield
-            code = "OK"
-        except Exception as error:
-            failure = as_failure(error)
-            code, reason = failure.code, failure.reason
-            calls.failed(reason, shed=failure.sheds)
-            status = to_status(failure, domain=domain)
-            trailing = ((DETAILS, status.SerializeToString()), *pushback(failure))
-            await context.abort(grpc.StatusCode[failure.code], status.message, trailing_metadata=trailing)
-        finally:
-            facts = {"reason": reason} if reason else {}
-            seconds = time.monotonic() - started
-            log.info("answered", method=method, code=code, seconds=round(seconds, 4), **facts)
-            calls.ended(method, code, seconds, structlog.contextvars.get_contextvars())
+        metadata = context.invocation_metadata() or ()
+        with tracer.serving(method, read_headers(metadata)) as span:
+            begin_call(metadata, trace_id=span.trace_id)
+            started, code, reason = time.monotonic(), "CANCELLED", None
+            calls.began(method)
+            try:
+                yield
+                code = "OK"
+            except Exception as error:
+                failure = as_failure(error)
+                code, reason = failure.code, failure.reason
+                calls.failed(reason, shed=failure.sheds)
+                status = to_status(failure, domain=domain)
+                trailing = ((DETAILS, status.SerializeToString()), *pushback(failure))
+                await context.abort(grpc.StatusCode[failure.code], status.message, trailing_metadata=trailing)
+            finally:
+                facts = {"reason": reason} if reason else {}
+                seconds = time.monotonic() - started
+                log.info("answered", method=method, code=code, seconds=round(seconds, 4), **facts)
+                span.set({"rpc.response.status_code": code})
+                if code in _OUR_FAULTS:
+                    span.fail(reason or code)
+                calls.ended(method, code, seconds, structlog.contextvars.get_contextvars())
 
     return layer

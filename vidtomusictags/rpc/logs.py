@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import uuid
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 import structlog
@@ -13,6 +14,8 @@ import structlog
 from vidtomusictags.rpc.failures import InvalidRequest
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_ID_HEADER = "x-request-id"
+"""As proxies such as Envoy name and set it."""
 
 
 def write_logs(*, service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -34,8 +37,24 @@ def write_logs(*, service: str, level: str = "INFO", stream: TextIO | None = Non
     structlog.contextvars.bind_contextvars(service=service)
 
 
+def begin_call(metadata: Iterable[tuple[str, str | bytes]], *, trace_id: str) -> None:
+    """Binds what joins the log lines of a call, before its request is read: trace, and id where a header has it.
+
+    Cleared at entry and not at exit: the exit of a handler's generator may run in another context.
+    """
+    service = structlog.contextvars.get_contextvars().get("service")
+    structlog.contextvars.clear_contextvars()
+    given = next((value for key, value in metadata if key == _ID_HEADER), "")
+    known = {
+        "service": service,
+        "trace_id": trace_id,
+        "request_id": given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else "",
+    }
+    structlog.contextvars.bind_contextvars(**{name: value for name, value in known.items() if value})
+
+
 def take_request_id(given: str) -> str:
-    """The caller's request id, or a new one; bound to every later log line of the call.
+    """The caller's request id, in its request or a header, or a new one; bound to every later log line of the call.
 
     Raises InvalidRequest where it could not stand in a log line.
     """
@@ -43,6 +62,6 @@ def take_request_id(given: str) -> str:
         raise InvalidRequest(
             "request_id must be 1 to 128 printable ASCII characters without spaces.", field="request_id"
         )
-    request_id = given or str(uuid.uuid4())
+    request_id = given or structlog.contextvars.get_contextvars().get("request_id") or str(uuid.uuid4())
     structlog.contextvars.bind_contextvars(request_id=request_id)
     return request_id

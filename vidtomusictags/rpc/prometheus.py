@@ -60,9 +60,15 @@ def metering(listen: str, metrics: Sequence[Metric]) -> Iterator[Meter]:
         yield NO_METER
         return
     try:
-        from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server  # noqa: PLC0415
+        from prometheus_client import (  # noqa: PLC0415
+            CollectorRegistry,
+            ProcessCollector,
+            disable_created_metrics,
+            start_http_server,
+        )
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("metrics need more: pip install 'vidtomusictags[metrics]'", name=error.name) from None
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which says when it began
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     host, _, port = listen.rpartition(":")

@@ -24,7 +24,7 @@ from vidtomusictags.rpc.layers import Layers, answering
 from vidtomusictags.rpc.metrics import Counter
 from vidtomusictags.rpc.probes import answering_probes
 from vidtomusictags.rpc.settings import HostSettings
-from vidtomusictags.rpc.telemetry import Telemetry
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
 
@@ -86,9 +86,7 @@ class Host:
 
 
 @asynccontextmanager
-async def listening(
-    settings: HostSettings, service: Service, telemetry: Telemetry | None = None
-) -> AsyncIterator[Host]:
+async def listening(settings: HostSettings, service: Service, telemetry: Telemetry = SILENT) -> AsyncIterator[Host]:
     """A server on `settings.listen` for the length of the block; at its end it drains in three phases.
 
     First health says NOT_SERVING while calls still come in, then late ones are refused while running ones finish, then
@@ -96,14 +94,15 @@ async def listening(
     that another attempt is worth while. telemetry: who hears of its calls.
     Raises OSError when an address cannot be had, or may not be without TLS.
     """
-    telemetry = telemetry or Telemetry()
     full_name = service.descriptor.full_name
     admission = Admission(
         max_calls=settings.max_calls, uncounted=[f"/{full_name}/{method}" for method in service.uncounted]
     )
     calls = CallMeter(telemetry.meter, service.descriptor, service.counted)
     calls.watch(max_calls=settings.max_calls, ready=lambda: admission.ready)
-    layers = Layers([answering(full_name, calls), within_deadline(settings.max_call_seconds), admission.layer])
+    layers = Layers(
+        [answering(full_name, calls, telemetry.tracer), within_deadline(settings.max_call_seconds), admission.layer]
+    )
     server = grpc.aio.server(interceptors=[layers], options=OPTIONS)
     health = Health()
     health.set(("", LIVENESS), serving=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from vidtomusictags.rpc.security_settings import SecuritySettings
@@ -41,9 +41,30 @@ class HostSettings(SecuritySettings):
     metrics_listen: str = Field(
         "", pattern=r"^(.+:\d+)?$", description="Address and port of metrics for Prometheus; empty: none."
     )
+    traces_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="Collector of traces (OTLP over gRPC), such as http://host:4317; empty: as OTEL_* say, or none.",
+    )
+    traces_sample_ratio: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here; not set: as OTEL_TRACES_SAMPLER says, else all.",
+    )
+    otel_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="The same for every service, as OpenTelemetry's own tools read it.",
+    )
     max_calls: int = Field(64, ge=1, le=10_000, description="Calls that run at once; one more is refused.")
     max_call_seconds: float = Field(600.0, gt=0, description="Longest a call may take, whatever its deadline.")
     drain_announce_seconds: float = Field(
         5.0, ge=0, le=300, description="How long calls still come in after NOT_SERVING is announced."
     )
     drain_grace_seconds: float = Field(30.0, ge=0, le=3600, description="How long running calls have to finish after.")
+
+    @property
+    def spans_to(self) -> str:
+        """The collector of traces; empty for none."""
+        return self.traces_endpoint or self.otel_endpoint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,16 +27,24 @@ class Answer:
 
 
 async def ask(
-    endpoint: Endpoint, model: str, clip: Clip, message: dict[str, Any], tell: Callable[[str], None]
+    endpoint: Endpoint,
+    model: str,
+    clip: Clip,
+    message: dict[str, Any],
+    tell: Callable[[str], None],
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Streams a clip's text; `tell` gets the pieces. Cancelling it hangs up, at which a model server stops the work.
 
-    Raises openai.APIError, ContentRefused or CaptioningFailed. The deadline is the caller's to keep.
+    headers: to send beside those of the client. Raises openai.APIError, ContentRefused or CaptioningFailed.
+    The deadline is the caller's to keep.
     """
     text: TextStream[str] = TextStream("".join, clip.options.stop)
     reason, usage, first_at = "", None, 0.0
     stream = await endpoint.client.chat.completions.create(
-        **_request(endpoint, model, clip, message), timeout=openai.Timeout(None, connect=CONNECT_SECONDS)
+        **_request(endpoint, model, clip, message),
+        extra_headers=headers,
+        timeout=openai.Timeout(None, connect=CONNECT_SECONDS),
     )
     async with stream:
         async for chunk in stream:

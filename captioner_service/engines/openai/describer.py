@@ -16,12 +16,15 @@ from captioner_service.clip import Clip
 from captioner_service.describer import Condition, Described, Occupancy
 from captioner_service.engines.engine import ModelCard
 from captioner_service.engines.openai import troubles
-from captioner_service.engines.openai.asking import ask, list_models
+from captioner_service.engines.openai.asking import Answer, ask, list_models
 from captioner_service.engines.openai.endpoints import Endpoint, Endpoints
 from captioner_service.engines.openai.pictures import message_of
+from captioner_service.engines.openai.troubles import Trouble
 from captioner_service.line import Line
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
+from vidtomusictags.rpc.tracing import Attributes
 
 log = structlog.get_logger()
 
@@ -49,10 +52,11 @@ class OpenAIOptions:
 class OpenAIDescriber:
     """A `Describer` over HTTP. Raises ValueError without a base URL."""
 
-    def __init__(self, options: OpenAIOptions) -> None:
+    def __init__(self, options: OpenAIOptions, telemetry: Telemetry = SILENT) -> None:
         if not options.base_urls:
             raise ValueError('CAPTIONER_OPENAI_BASE_URLS names no endpoint; set it to ["http://host:8000/v1"]')
         self._options = options
+        self._telemetry = telemetry
         self._card: ModelCard | None = None
         self._conditions: asyncio.Queue[Condition] = asyncio.Queue()
         self._doubted = asyncio.Event()
@@ -69,6 +73,7 @@ class OpenAIDescriber:
                     url,
                     # Attempts are ours: they go to other endpoints, and stop once text was told.
                     openai.AsyncOpenAI(base_url=url, api_key=options.api_key or "none", max_retries=0),
+                    self._telemetry,
                 )
                 for url in options.base_urls
             ],
@@ -152,22 +157,20 @@ class OpenAIDescriber:
 
             async with self._endpoints.borrowed(tried=tried) as endpoint:
                 started = time.monotonic()
-                try:
-                    answer = await ask(endpoint, self.card.model, clip, message, tell)
-                except openai.APIError as error:
-                    trouble = troubles.read(error)
-                    log.warning("endpoint failed", endpoint=endpoint.url, reason=trouble.failure.reason)
-                else:
+                outcome = await self._ask(endpoint, clip, message, tell)
+                if isinstance(outcome, Answer):
                     ended = time.monotonic()
                     self._line.learn(ended - started)
                     return Described(
-                        answer.caption,
+                        outcome.caption,
                         queue_seconds=started - since,
                         generate_seconds=ended - started,
                         batch_size=max(1, endpoint.running),
-                        prefill_seconds=answer.first_at - started,
-                        decode_seconds=ended - answer.first_at,
+                        prefill_seconds=outcome.first_at - started,
+                        decode_seconds=ended - outcome.first_at,
                     )
+            trouble = outcome
+            log.warning("endpoint failed", endpoint=endpoint.host, reason=trouble.failure.reason)
             tried.append(endpoint)
             if trouble.wait_seconds is None:
                 raise trouble.failure
@@ -177,6 +180,18 @@ class OpenAIDescriber:
                 raise trouble.failure
             if all(one.rests for one in self._endpoints.all):
                 await asyncio.sleep(with_jitter(trouble.wait_seconds))
+
+    async def _ask(
+        self, endpoint: Endpoint, clip: Clip, message: dict[str, Any], tell: Callable[[str], None]
+    ) -> Answer | Trouble:
+        model = self.card.model
+        with endpoint.meter.attempt(f"chat {model}", _about(model, endpoint)) as attempt:
+            try:
+                return await ask(endpoint, model, clip, message, tell, attempt.headers)
+            except openai.APIError as error:
+                trouble = troubles.read(error)
+                attempt.failed(trouble.failure.reason)
+                return trouble
 
     async def _served_models(self) -> list[str]:
         """Names that the endpoints list, of those that answer. Raises ValueError where one refuses the key."""
@@ -224,3 +239,13 @@ class OpenAIDescriber:
                 "describes what it sees in its own words and can be wrong."
             ),
         )
+
+
+def _about(model: str, endpoint: Endpoint) -> Attributes:
+    """What the span of a request says of it, by OpenTelemetry's conventions."""
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": model,
+        "server.address": endpoint.host,
+    }

@@ -7,8 +7,12 @@ import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import openai
+
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
+from vidtomusictags.rpc.upstream_meter import UpstreamMeter
 
 
 @dataclass(eq=False)
@@ -17,8 +21,18 @@ class Endpoint:
 
     url: str
     client: openai.AsyncOpenAI
+    telemetry: Telemetry = SILENT
     running: int = 0
     resting_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.meter = UpstreamMeter(self.host, self.telemetry)
+
+    @property
+    def host(self) -> str:
+        """Where it is, and nothing else that its URL may hold."""
+        parts = urlsplit(self.url)
+        return parts.netloc.rpartition("@")[2]
 
     @property
     def rests(self) -> bool:

@@ -11,6 +11,7 @@ from classifier_service.engines.engine import Question
 from classifier_service.engines.instructor.answer_form import Draft
 from classifier_service.engines.instructor.fencing import as_data, as_line
 from classifier_service.engines.instructor.judging import Judged, Problem, judge, judge_parts
+from classifier_service.engines.instructor.metrics import REASKS
 from classifier_service.engines.instructor.prompting import Message
 from classifier_service.engines.instructor.provider import Request
 from classifier_service.engines.instructor.replies import Completion
@@ -18,6 +19,7 @@ from classifier_service.engines.instructor.troubles import Kind, Trouble, failur
 from classifier_service.engines.instructor.upstream import Tally
 from classifier_service.taxonomy import Tag
 from vidtomusictags.rpc.failures import AnswerInvalid
+from vidtomusictags.rpc.metrics import NO_METER, Meter
 
 _MOST_TOLD = 12
 _MOST_REPEATED_CHARACTERS = 6_000
@@ -51,8 +53,9 @@ class Completes(Protocol):
 class Asker:
     """reasks: how often a wrong answer is asked again, beside the first time."""
 
-    def __init__(self, *, reasks: int, policy: Policy) -> None:
+    def __init__(self, *, reasks: int, policy: Policy, meter: Meter = NO_METER) -> None:
         self._reasks = reasks
+        self._meter = meter
         self._policy = policy
 
     async def ask(
@@ -80,6 +83,7 @@ class Asker:
             if asked and (best is None or len(asked.judged.problems) <= len(best.judged.problems)):
                 best = asked
             if left:
+                self._meter.add(REASKS)
                 request = _again(request, completion, asked.judged.problems if asked else ())
         if best is None or self._policy is Policy.REFUSE:
             raise AnswerInvalid(

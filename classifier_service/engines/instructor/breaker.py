@@ -22,6 +22,11 @@ class Breaker:
         self._closed_at = 0.0
         self._trying = False
 
+    @property
+    def open(self) -> bool:
+        """Whether the provider is left alone now, or one request finds out whether it need be."""
+        return bool(self._most) and self._failed >= self._most
+
     def check(self) -> None:
         """To be called before a request. Raises UpstreamUnavailable while open."""
         if not self._most or self._failed < self._most:

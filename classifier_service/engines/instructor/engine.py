@@ -11,6 +11,7 @@ import structlog
 from classifier_service.budget import Budget
 from classifier_service.choosing import Choice, choose
 from classifier_service.engines.engine import Answer, EngineCard, Question, Usage
+from classifier_service.engines.instructor import metrics
 from classifier_service.engines.instructor.answer_form import AnswerForms
 from classifier_service.engines.instructor.asking import Asked, Asker, Policy
 from classifier_service.engines.instructor.breaker import Breaker
@@ -27,6 +28,7 @@ from classifier_service.engines.instructor.upstream import Limits, Tally, Upstre
 from classifier_service.prices import read_prices
 from classifier_service.prompts import named_template
 from classifier_service.taxonomy import Tag
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
 
@@ -52,6 +54,7 @@ class InstructorEngine:
         remaining_seconds: Callable[[], float],
         shortlister: Shortlister | None = None,
         provider: Provider | None = None,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         prices = read_prices(options.prices)
         price = prices.price(options.endpoint.name)
@@ -68,19 +71,23 @@ class InstructorEngine:
         self._prompts = PromptBuilder(template)
         self._forms = AnswerForms()
         self._offering = Offering(options.sizes, shortlister)
-        self._asker = Asker(reasks=options.reasks, policy=Policy(options.invalid_answers))
+        self._asker = Asker(reasks=options.reasks, policy=Policy(options.invalid_answers), meter=telemetry.meter)
         self._capabilities = Capabilities(options.endpoint, options.capabilities)
+        breaker = Breaker(options.breaker_failures, options.breaker_seconds)
+        metrics.watch_breaker(telemetry.meter, options.endpoint.name, breaker)
         self._upstream = Upstream(
             provider
             or InstructorProvider(options.endpoint, self._capabilities, attempt_seconds=options.attempt_seconds),
             capabilities=self._capabilities,
             pacer=Pacer(options.pace),
-            breaker=Breaker(options.breaker_failures, options.breaker_seconds),
+            breaker=breaker,
             budget=budget,
             prices=prices,
             price=price,
             limits=Limits(options.attempt_seconds, options.tries),
             remaining_seconds=remaining_seconds,
+            model=options.endpoint.name,
+            telemetry=telemetry,
         )
 
     @property

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import instructor
@@ -25,7 +25,10 @@ _NO_KEY = "none"
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked. seed: used where the provider knows seeds. logprobs: asked for where there are any."""
+    """What is asked. seed: used where the provider knows seeds. logprobs: asked for where there are any.
+
+    headers: sent beside those of the client, where it speaks OpenAI's protocol.
+    """
 
     messages: Sequence[Message]
     form: type[Draft]
@@ -33,6 +36,7 @@ class Request:
     temperature: float
     seed: int | None = None
     logprobs: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Provider(Protocol):
@@ -98,6 +102,8 @@ class InstructorProvider:
         }
         if self._openai is not None:
             arguments["model"] = self._endpoint.model
+            if request.headers:
+                arguments["extra_headers"] = dict(request.headers)
         if Capability.TEMPERATURE in used:
             arguments["temperature"] = request.temperature
         if Capability.SEED in used and request.seed is not None:

@@ -16,6 +16,8 @@ from classifier_service.engines.instructor.replies import Completion
 from classifier_service.engines.instructor.troubles import PASSING, Kind, Trouble, failure_for, read_trouble
 from classifier_service.prices import Price, PriceList
 from vidtomusictags.rpc.failures import DeadlineExceeded, Failure, WouldMissDeadline
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
+from vidtomusictags.rpc.upstream_meter import UpstreamMeter
 
 _BYTES_PER_TOKEN = 3
 """Of a prompt, at least: English has 4 and more, JSON and other languages less. Estimates lie on the dear side."""
@@ -60,7 +62,7 @@ class Limits:
 
 
 class Upstream:
-    """One endpoint. remaining_seconds: what is left of the present call."""
+    """One endpoint. remaining_seconds: what is left of the present call. model: what is asked, as provider/model."""
 
     def __init__(
         self,
@@ -74,7 +76,11 @@ class Upstream:
         price: Price | None,
         limits: Limits,
         remaining_seconds: Callable[[], float],
+        model: str = "",
+        telemetry: Telemetry = SILENT,
     ) -> None:
+        self._model = model
+        self._meter = UpstreamMeter(model, telemetry)
         self._provider = provider
         self._capabilities = capabilities
         self._pacer = pacer
@@ -154,6 +160,22 @@ class Upstream:
     async def _request(self, request: Request, seconds: float, tally: Tally) -> Completion | Trouble:
         self._breaker.check()
         tally.attempts += 1
+        provider, _, model = self._model.partition("/")
+        asked = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": provider, "gen_ai.request.model": model}
+        with self._meter.attempt(f"chat {model}", asked) as attempt:
+            outcome = await self._answered(replace(request, headers=attempt.headers), seconds, tally)
+            if isinstance(outcome, Trouble):
+                attempt.failed(failure_for(outcome, {}).reason)
+            elif outcome.tokens is not None:
+                attempt.set(
+                    {
+                        "gen_ai.usage.input_tokens": outcome.tokens.prompt,
+                        "gen_ai.usage.output_tokens": outcome.tokens.completion,
+                    }
+                )
+            return outcome
+
+    async def _answered(self, request: Request, seconds: float, tally: Tally) -> Completion | Trouble:
         try:
             async with asyncio.timeout(seconds):
                 completion = await self._provider.complete(request)

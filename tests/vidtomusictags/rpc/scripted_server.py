@@ -17,6 +17,7 @@ from vidtomusictags.captioner.v1 import captioner_pb2_grpc
 from vidtomusictags.rpc.conversation import Requests, telling_failures
 from vidtomusictags.rpc.failures import Failure, InputCountMismatch
 from vidtomusictags.rpc.logs import take_request_id
+from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.server import Host, Service, listening
 from vidtomusictags.rpc.settings import HostSettings
 from vidtomusictags.rpc.status import from_rpc_error
@@ -113,7 +114,8 @@ async def hosting(*, ready: bool = True, **settings: Any) -> AsyncIterator[Hoste
         SERVICE, partial(captioner_pb2_grpc.add_CaptionerServiceServicer_to_server, script), uncounted=["GetModel"]
     )
     defaults: dict[str, Any] = {"listen": "127.0.0.1:0", "drain_announce_seconds": 0.0, "drain_grace_seconds": 5.0}
-    async with listening(HostSettings(**defaults | settings), service) as host:
+    host_settings = HostSettings(**defaults | settings)
+    async with observing(host_settings, "scripted") as telemetry, listening(host_settings, service, telemetry) as host:
         if ready:
             await host.announce_ready()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{host.port}") as channel:
