@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from gateway import metrics
-from gateway.clients import CaptionerClient, ClassifierClient
+from gateway.clients import CaptionerClient, ClassifierClient, Upstream
 from gateway.servicer import SERVICE, TaggingServicer
 from gateway.settings import GatewaySettings
 from gateway.spool import open_spool
@@ -40,7 +40,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIterator[int]:
-    proof = _proof(settings)
+    captioners, classifiers = _upstreams(settings, _proof(settings))
     limits = SandboxLimits(
         workers=settings.decode_workers,
         cores=settings.decode_cores or SandboxLimits().cores,
@@ -55,12 +55,8 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
     ) as spool:
         async with (
             running_sandbox(limits, meter=telemetry.meter) as sandbox,
-            closing(
-                CaptionerClient(settings.captioner, caption_seconds=settings.caption_seconds, proof=proof)
-            ) as captioner,
-            closing(
-                ClassifierClient(settings.classifier, classify_seconds=settings.classify_seconds, proof=proof)
-            ) as classifier,
+            closing(CaptionerClient(captioners)) as captioner,
+            closing(ClassifierClient(classifiers)) as classifier,
         ):
             tagger = Tagger(
                 sandbox,
@@ -77,6 +73,21 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
                 await host.announce_ready()
                 log.info("ready", captioner=settings.captioner, classifier=settings.classifier)
                 yield host.port
+
+
+def _upstreams(settings: GatewaySettings, proof: Proof) -> tuple[Upstream, Upstream]:
+    """The captioners, and the classifiers."""
+    upstream = partial(
+        Upstream,
+        answer_seconds=settings.answer_seconds,
+        keepalive_seconds=settings.keepalive_seconds,
+        attempts=settings.upstream_attempts,
+        proof=proof,
+    )
+    return (
+        upstream(settings.captioner, settings.caption_seconds),
+        upstream(settings.classifier, settings.classify_seconds),
+    )
 
 
 def _proof(settings: GatewaySettings) -> Proof:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import grpc
 
+from gateway.attempts import Attempt, Attempts, ConnectionLost, unheard
 from gateway.order import Description, ModelFacts, Order, Tags
-from gateway.upstream import for_caller, translating
+from gateway.shown_text import ShownText
+from gateway.upstream import hearing, translating
 from gateway.video.plan import Encoding
 from gateway.video.sampled import SampledClip
 from vidtomusictags.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from vidtomusictags.classifier.v1 import classifier_pb2, classifier_pb2_grpc
 from vidtomusictags.media.v1 import media_pb2
-from vidtomusictags.rpc.channels import stream_channel, unary_channel
+from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.deadlines import downstream_seconds
 from vidtomusictags.rpc.durations import to_duration
 from vidtomusictags.rpc.failures import UpstreamBroken
@@ -33,34 +39,61 @@ _TO_ENCODING = {
 }
 _ENCODINGS = {encoding: message for message, encoding in _TO_ENCODING.items()}
 _MODEL_SECONDS = 10.0
-"""Deadline of GetModel, and how long its answer is taken for true."""
+"""How long the answer of GetModel is taken for true."""
 _BATCH_BYTES = 1024 * 1024
 """Frames that travel together; one that is larger travels alone."""
 
 _CaptionCall = grpc.aio.StreamStreamCall[captioner_pb2.CaptionRequest, captioner_pb2.CaptionResponse]
 
 
-class CaptionerClient:
-    """The captioners behind one target. `caption_seconds`: longest a caption may take. proof: what they are shown."""
+@dataclass(frozen=True)
+class Upstream:
+    """Where the replicas of a service are, and how they are called.
 
-    def __init__(self, target: str, *, caption_seconds: float, proof: Proof = NOTHING) -> None:
-        self._streams = stream_channel(target, CAPTIONER, proof)
-        self._unary = unary_channel(target, CAPTIONER, proof)
-        self._caption_seconds = caption_seconds
+    target: gRPC's, such as dns:///captioner:50051. longest_seconds: of the work itself, the queue included.
+    answer_seconds: how long a replica may take for all that is no work, such as taking a call on. attempts: tries of
+    one call. heard: told of every try. proof: what the replicas are shown.
+    """
+
+    target: str
+    longest_seconds: float
+    answer_seconds: float = 5.0
+    keepalive_seconds: float = 5.0
+    attempts: int = 6
+    heard: Callable[[Attempt], None] = unheard
+    proof: Proof = NOTHING
+
+    def open(self, service: str) -> grpc.aio.Channel:
+        """A channel to the replicas of `service`, its full name."""
+        return stream_channel(self.target, service, self.proof, keepalive_seconds=self.keepalive_seconds)
+
+    def tries(self, name: str) -> Attempts:
+        """The tries of calls to it."""
+        return Attempts(
+            name, most=self.attempts, remaining_seconds=partial(downstream_seconds, math.inf), heard=self.heard
+        )
+
+
+class CaptionerClient:
+    """The captioners behind one target."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._channel = upstream.open(CAPTIONER)
+        self._stub = captioner_pb2_grpc.CaptionerServiceStub(self._channel)
+        self._attempts = upstream.tries("captioner")
         self._facts: ModelFacts | None = None
         self._facts_until = 0.0
 
     async def close(self) -> None:
-        """Closes the channels; running calls are cancelled."""
-        await self._streams.close()
-        await self._unary.close()
+        """Closes the channel; running calls are cancelled."""
+        await self._channel.close()
 
     async def model(self) -> ModelFacts:
         """What is served, at most ten seconds old. Raises a Failure for the gateway's caller."""
         if self._facts is None or time.monotonic() > self._facts_until:
-            stub = captioner_pb2_grpc.CaptionerServiceStub(self._unary)
             with translating("captioner"):
-                reply = await stub.GetModel(captioner_pb2.GetModelRequest(), timeout=downstream_seconds(_MODEL_SECONDS))
+                reply, _ = await self._attempts.run(self._ask_model)
             self._facts = _facts(reply)
             self._facts_until = time.monotonic() + _MODEL_SECONDS
         return self._facts
@@ -72,47 +105,75 @@ class CaptionerClient:
             return  # all is left to the captioner
         config = captioner_pb2.CaptionConfig(request_id=order.request_id, encoding=media_pb2.FRAME_ENCODING_JPEG)
         config.MergeFrom(asked)
-        stub = captioner_pb2_grpc.CaptionerServiceStub(self._unary)
+        request = captioner_pb2.CaptionClipRequest(config=config, validate_only=True)
         with translating("captioner"):
-            await stub.CaptionClip(
-                captioner_pb2.CaptionClipRequest(config=config, validate_only=True),
-                timeout=downstream_seconds(_MODEL_SECONDS),
-            )
+            await self._attempts.run(partial(self._validate, request))
 
     async def caption(self, clip: SampledClip, order: Order, on_text: Callable[[object], None]) -> Description:
-        """One summary of all frames. on_text: given each TextDelta as it comes. Raises as `model` does."""
-        config = cast("captioner_pb2.CaptionConfig", order.caption)
-        request = captioner_pb2.CaptionConfig(
+        """One summary of all frames, by as many replicas as it takes. Raises as `model` does.
+
+        on_text: given a TextDelta for each piece of the text. What a lost replica has told already is not told twice.
+        """
+        config = captioner_pb2.CaptionConfig(
             request_id=order.request_id,
             encoding=_ENCODINGS[clip.encoding],
             frame_size=media_pb2.FrameSize(width=clip.width, height=clip.height),
             text_deltas=order.text_deltas,
         )
-        request.MergeFrom(config)
-        call = captioner_pb2_grpc.CaptionerServiceStub(self._streams).Caption(
-            timeout=downstream_seconds(self._caption_seconds)
-        )
+        config.MergeFrom(cast("captioner_pb2.CaptionConfig", order.caption))
+        shown = ShownText(lambda piece, anew: on_text(captioner_pb2.TextDelta(text=piece, restarts=anew)))
+        with translating("captioner"):
+            summary, attempts = await self._attempts.run(partial(self._caption_once, clip, config, shown))
+        return Description(summary, attempts)
+
+    async def _ask_model(self) -> captioner_pb2.GetModelResponse:
+        with hearing(within_seconds=self._upstream.answer_seconds):
+            return await self._stub.GetModel(captioner_pb2.GetModelRequest(), timeout=self._answer_seconds())
+
+    async def _validate(self, request: captioner_pb2.CaptionClipRequest) -> None:
+        with hearing(within_seconds=self._upstream.answer_seconds):
+            await self._stub.CaptionClip(request, timeout=self._answer_seconds())
+
+    async def _caption_once(
+        self, clip: SampledClip, config: captioner_pb2.CaptionConfig, shown: ShownText
+    ) -> captioner_pb2.Summary:
+        shown.begin()
+        summary: captioner_pb2.Summary | None = None
+        call = self._stub.Caption(timeout=downstream_seconds(self._upstream.longest_seconds))
         try:
-            with translating("captioner"):
-                await call.write(captioner_pb2.CaptionRequest(config=request))
-                await self._read(call)  # accepted, or the reason why not
+            with hearing():
+                await self._begin(call, config)
                 for batch in _batches(clip):
                     await call.write(captioner_pb2.CaptionRequest(frames=batch))
                 end = captioner_pb2.EndOfInput(frame_count=len(clip.frames))
                 await call.write(captioner_pb2.CaptionRequest(end_of_input=end))
                 await call.done_writing()
-                summary: captioner_pb2.Summary | None = None
                 while (reply := await self._read(call)).WhichOneof("event") != "completed":
                     if reply.HasField("text_delta"):
-                        on_text(reply.text_delta)
+                        shown.add(reply.text_delta.text)
                     elif reply.HasField("summary"):
                         summary = reply.summary
                 await _hear_out(call)
+        except ConnectionLost:
+            if summary is None:  # with it, the replica has done all that was wanted of it
+                raise
         finally:
             call.cancel()  # a call that is dropped is never collected (grpc/grpc#43462)
         if summary is None:
             raise UpstreamBroken("The captioner completed without a summary; tell its operator.")
-        return Description(summary)
+        if config.text_deltas:
+            shown.end()
+        return summary
+
+    async def _begin(self, call: _CaptionCall, config: captioner_pb2.CaptionConfig) -> None:
+        """Returns once the replica has accepted; raises the reason why not, or ConnectionLost where it says nothing."""
+        seconds = self._answer_seconds()
+        try:
+            async with asyncio.timeout(seconds):
+                await call.write(captioner_pb2.CaptionRequest(config=config))
+                await self._read(call)
+        except TimeoutError:
+            raise ConnectionLost(f"no answer within {seconds:.1f} s") from None
 
     async def _read(self, call: _CaptionCall) -> captioner_pb2.CaptionResponse:
         reply = await call.read()
@@ -122,17 +183,21 @@ class CaptionerClient:
             with suppress(grpc.RpcError):  # the same failure again, as the status
                 await call.done_writing()
                 await _hear_out(call)
-            raise for_caller(from_status(reply.error), "captioner")
+            raise from_status(reply.error)
         return reply
+
+    def _answer_seconds(self) -> float:
+        return downstream_seconds(self._upstream.answer_seconds)
 
 
 class ClassifierClient:
-    """The classifiers behind one target. `classify_seconds`: longest one may take. proof: what they are shown."""
+    """The classifiers behind one target."""
 
-    def __init__(self, target: str, *, classify_seconds: float, proof: Proof = NOTHING) -> None:
-        self._channel = unary_channel(target, CLASSIFIER, proof)
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._channel = upstream.open(CLASSIFIER)
         self._stub = classifier_pb2_grpc.ClassifierServiceStub(self._channel)
-        self._classify_seconds = classify_seconds
+        self._attempts = upstream.tries("classifier")
 
     async def close(self) -> None:
         """Closes the channel; running calls are cancelled."""
@@ -140,19 +205,29 @@ class ClassifierClient:
 
     async def check(self, order: Order) -> None:
         """Raises what `classify` would raise for the order's taxonomy and options, before any costly work is done."""
-        await self._call(order, classifier_pb2.ClassifyRequest(validate_only=True))
+        request = classifier_pb2.ClassifyRequest(validate_only=True)
+        await self._call(order, request, lost_after_seconds=self._upstream.answer_seconds)
 
     async def classify(self, description: Description, order: Order) -> Tags:
         """The tags of a description. Raises a Failure for the gateway's caller."""
         summary = cast("captioner_pb2.Summary", description.message)
         request = classifier_pb2.ClassifyRequest(summary=summary.text, statements=summary.statements)
-        return Tags((await self._call(order, request)).classification)
+        reply, attempts = await self._call(order, request)
+        return Tags(reply.classification, attempts)
 
-    async def _call(self, order: Order, request: classifier_pb2.ClassifyRequest) -> classifier_pb2.ClassifyResponse:
+    async def _call(
+        self, order: Order, request: classifier_pb2.ClassifyRequest, *, lost_after_seconds: float | None = None
+    ) -> tuple[classifier_pb2.ClassifyResponse, int]:
         request.MergeFrom(cast("classifier_pb2.ClassifyRequest", order.classify))
         request.request_id = order.request_id
+        longest = lost_after_seconds or self._upstream.longest_seconds
+
+        async def once() -> classifier_pb2.ClassifyResponse:
+            with hearing(within_seconds=lost_after_seconds):
+                return await self._stub.Classify(request, timeout=downstream_seconds(longest))
+
         with translating("classifier"):
-            return await self._stub.Classify(request, timeout=downstream_seconds(self._classify_seconds))
+            return await self._attempts.run(once)
 
 
 async def _hear_out(call: _CaptionCall) -> None:

@@ -38,13 +38,15 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Description:
-    """A summary as the captioner sent it, passed on unread."""
+    """A summary as the captioner sent it, passed on unread. attempts: how often it was asked for."""
 
     message: object
+    attempts: int = 1
 
 
 @dataclass(frozen=True)
 class Tags:
-    """A classification as the classifier sent it, passed on unread."""
+    """A classification as the classifier sent it, passed on unread. attempts: how often it was asked for."""
 
     message: object
+    attempts: int = 1

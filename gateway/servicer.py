@@ -9,8 +9,9 @@ from contextlib import aclosing
 from typing import Any
 
 from google.rpc import status_pb2
+from structlog.contextvars import bind_contextvars
 
-from gateway.events import Event
+from gateway.events import Event, Tagged
 from gateway.heartbeat import with_heartbeat
 from gateway.receiving import MAX_CHUNK_BYTES, receive
 from gateway.settings import GatewaySettings
@@ -87,6 +88,8 @@ class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
         beating = with_heartbeat(events, every_seconds=self._settings.heartbeat_seconds)
         async with aclosing(beating):
             async for event in beating:
+                if isinstance(event, Tagged):
+                    bind_contextvars(caption_attempts=event.description.attempts, classify_attempts=event.tags.attempts)
                 yield event_message(sequence, event, VERSION)
                 sequence += 1
 

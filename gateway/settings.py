@@ -50,6 +50,19 @@ class GatewaySettings(HostSettings):
     decode_seconds: float = Field(60.0, gt=0, description="Longest that sampling one video may take.")
     caption_seconds: float = Field(300.0, gt=0, description="Longest that a caption may take, its queue included.")
     classify_seconds: float = Field(90.0, gt=0, description="Longest that a classification may take.")
+    answer_seconds: float = Field(
+        5.0, gt=0, description="How long a replica may take to take a call on; then another one is asked."
+    )
+    upstream_attempts: int = Field(
+        6, ge=1, le=100, description="Times that one call to a captioner or classifier is tried, on whichever replica."
+    )
+    keepalive_seconds: float = Field(
+        5.0,
+        ge=1,
+        le=3600,
+        description="A replica silent for so long is pinged, and left if it is silent as long again (20 s at most). "
+        "300 for services of others that keep gRPC's own limit of pings.",
+    )
     heartbeat_seconds: float = Field(5.0, gt=0, le=10, description="An event is sent at least this often.")
 
     @property

@@ -74,6 +74,7 @@ def _result(tagged: Tagged, version: str) -> pb.TagResult:
         manifest=_manifest(tagged.clip),
         timings=_timings(tagged.timings),
         gateway_version=version,
+        attempts=pb.Attempts(captioner=tagged.description.attempts, classifier=tagged.tags.attempts),
     )
 
 

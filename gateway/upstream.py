@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import grpc
 import structlog
 
+from gateway.attempts import ConnectionLost
 from gateway.fields import field_of_the_request
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
 from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.layers import DETAILS
 from vidtomusictags.rpc.status import from_rpc_error
 
 log = structlog.get_logger()
@@ -36,13 +39,42 @@ _NEVER_PASSED_ON = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEME
 """They would tell our caller of credentials and methods that are not theirs."""
 
 
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_BROKEN_CALL = "Internal error from Core"
+"""What grpc.aio says, with INTERNAL, where the connection ends while it writes (1.71 to 1.85)."""
+
+
 @contextmanager
-def translating(name: str) -> Iterator[None]:
-    """Turns what goes wrong inside into a failure for the gateway's caller. name: `captioner` or `classifier`."""
+def hearing(*, within_seconds: float | None = None) -> Iterator[None]:
+    """Turns what gRPC raises inside into the failure that it stands for.
+
+    within_seconds: the deadline that was set for this try alone; a replica that lets it pass counts as lost.
+    """
     try:
         yield
     except grpc.RpcError as error:
-        raise for_caller(from_rpc_error(error), name) from error
+        raise _failure_behind(error, within_seconds) from error
+
+
+@contextmanager
+def translating(name: str) -> Iterator[None]:
+    """Makes failures inside ones for the gateway's caller. name: `captioner` or `classifier`."""
+    try:
+        yield
+    except Failure as failure:
+        raise for_caller(failure, name) from failure
+
+
+def _failure_behind(error: grpc.RpcError, within_seconds: float | None) -> Failure:
+    failure, call = from_rpc_error(error), cast("grpc.Call", error)
+    if any(key == DETAILS for key, _ in call.trailing_metadata() or ()):
+        return failure
+    code = call.code()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED and within_seconds is not None:
+        return ConnectionLost(f"no answer within {within_seconds:.1f} s")
+    if code in _LOST or (code is grpc.StatusCode.INTERNAL and call.details() == _BROKEN_CALL):
+        return ConnectionLost(failure.message)
+    return failure
 
 
 def for_caller(failure: Failure, name: str) -> Failure:

@@ -22,6 +22,7 @@ FREE_OF_WAITS: dict[str, Any] = {
     "drain_announce_seconds": 0.0,
     "drain_grace_seconds": 2.0,
     "decode_workers": 1,
+    "upstream_attempts": 2,
 }
 
 

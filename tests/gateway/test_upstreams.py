@@ -93,6 +93,7 @@ async def test_an_upstream_that_is_down_is_unavailable_and_unnamed(down: str, tm
             port = await stack.enter_async_context(serving_classifier(FakeClassifier()))
             targets["classifier"] = f"127.0.0.1:{port}"
         hosted: dict[str, Any] = {"listen": "127.0.0.1:0", "drain_announce_seconds": 0, "decode_workers": 1}
+        hosted["upstream_attempts"] = 3
         settings = GatewaySettings(**hosted, roots=(film.parent,), **targets)
         port = await stack.enter_async_context(running(settings))
         channel = await stack.enter_async_context(stream_channel(f"127.0.0.1:{port}", TAGGING))
@@ -120,6 +121,7 @@ async def test_an_upstream_that_comes_back_is_used_again(
                 drain_announce_seconds=0,
                 roots=(film.parent,),
                 decode_workers=1,
+                upstream_attempts=2,
                 captioner=f"127.0.0.1:{port}",
                 classifier=f"127.0.0.1:{classifier}",
             )

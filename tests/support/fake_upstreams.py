@@ -38,7 +38,10 @@ def raising(failure: Exception) -> Script:
 
 
 class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
-    """Says how many frames it saw. on_config and on_frames run before it accepts and before it describes."""
+    """Says how many frames it saw, or what `pieces` says.
+
+    on_config and on_frames run before it accepts and before it describes, on_second_piece when it has begun to tell.
+    """
 
     def __init__(self) -> None:
         self.forget()
@@ -48,6 +51,8 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self.on_model: Script = nothing
         self.on_config: Script = nothing
         self.on_frames: Script = nothing
+        self.on_second_piece: Script = nothing
+        self.pieces: list[str] = []
         self.describing = asyncio.Event()
         self.configs: list[captioner_pb2.CaptionConfig] = []
         self.frames: list[media_pb2.Frame] = []
@@ -92,8 +97,10 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self.frames = frames
         self.describing.set()
         await self.on_frames()
-        pieces = [f"{len(frames)} frames ", "of a quiet forest."]
+        pieces = self.pieces or [f"{len(frames)} frames ", "of a quiet forest."]
         for position, piece in enumerate(pieces if config.text_deltas else []):
+            if position == 1:
+                await self.on_second_piece()
             delta = captioner_pb2.TextDelta(text=piece)
             yield captioner_pb2.CaptionResponse(sequence=2 + position, text_delta=delta)
         yield captioner_pb2.CaptionResponse(summary=captioner_pb2.Summary(text="".join(pieces)))

@@ -49,7 +49,8 @@ class Client:
 
         video: a URI (with `://`) that the gateway opens itself, or a path or binary file, which is uploaded.
         request_id: finds the call in the logs of all services; left out, the gateway makes one.
-        on_progress, on_text: called in this thread as the work goes on, with a Progress and with pieces of the summary.
+        on_progress, on_text: called in this thread as the work goes on, with a Progress and with pieces of the summary;
+        the text begins anew with a piece whose `restarts` is true, where a replica was lost in the middle of it.
         Raises Failure, whose class, code and reason say what went wrong, and OSError for a file that cannot be read.
         """
         wanted = options_message(options, text_deltas=on_text is not None)

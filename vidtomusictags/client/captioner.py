@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -13,7 +13,7 @@ from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1.captioner_pb2_grpc import CaptionerServiceStub
 from vidtomusictags.client.calls import Conversation, failure_of, open_channel
 from vidtomusictags.client.caption import Caption, to_caption
-from vidtomusictags.client.tagging import prompt_message
+from vidtomusictags.client.tagging import OnText, TextPiece, prompt_message
 from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc.durations import to_duration
 from vidtomusictags.rpc.failures import UpstreamBroken
@@ -64,7 +64,7 @@ class CaptionerClient:
         prompt: str | None = None,
         prompt_text: str | None = None,
         request_id: str = "",
-        on_text: Callable[[str], None] | None = None,
+        on_text: OnText | None = None,
     ) -> Caption:
         """One summary of all the frames.
 
@@ -90,7 +90,7 @@ class CaptionerClient:
                     case "accepted":
                         conversation.accepted(response.accepted)
                     case "text_delta" if on_text:
-                        on_text(response.text_delta.text)
+                        on_text(TextPiece(response.text_delta.text))
                     case "summary":
                         summary = response.summary
                     case "error":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Self, TypedDict
 
 from vidtomusictags.captioner.v1 import captioner_pb2
 from vidtomusictags.classifier.v1 import classifier_pb2
@@ -57,8 +57,22 @@ class Progress:
     percent: int
 
 
+class TextPiece(str):
+    """A piece of the summary. restarts: the text begins anew with it, and what came before does not count."""
+
+    __slots__ = ("restarts",)
+
+    restarts: bool
+
+    def __new__(cls, text: str, *, restarts: bool = False) -> Self:
+        """The piece `text`."""
+        piece = super().__new__(cls, text)
+        piece.restarts = restarts
+        return piece
+
+
 OnProgress = Callable[[Progress], None]
-OnText = Callable[[str], None]
+OnText = Callable[[TextPiece], None]
 
 
 def options_message(options: TagOptions, *, text_deltas: bool) -> pb.TagOptions:
@@ -125,7 +139,7 @@ class Listener:
             case "progress" if self._on_progress:
                 self._on_progress(_progress(event.progress))
             case "text_delta" if self._on_text:
-                self._on_text(event.text_delta.text)
+                self._on_text(TextPiece(event.text_delta.text, restarts=event.text_delta.restarts))
             case "result":
                 self._result = to_tagged_video(event.result)
             case "error":

@@ -16,7 +16,7 @@ from vidtomusictags.command.text import printable
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from vidtomusictags.client.tagging import Progress
+    from vidtomusictags.client.tagging import Progress, TextPiece
 
 _STAGES = {
     "receiving": "sending the video",
@@ -35,7 +35,7 @@ class Reporter(Protocol):
     def frames(self, done: int, total: int) -> None:
         """So many of `total` frames are sampled, and nothing but that is told."""
 
-    def text(self, piece: str) -> None:
+    def text(self, piece: TextPiece) -> None:
         """The next piece of the summary."""
 
 
@@ -54,7 +54,7 @@ class _Silent:
     def frames(self, done: int, total: int) -> None:
         pass
 
-    def text(self, piece: str) -> None:
+    def text(self, piece: TextPiece) -> None:
         pass
 
 
@@ -76,7 +76,7 @@ class _Lines:
             line = f"{self._name}: {_STAGES.get(stage, stage)}"
             self._console.print(Text(printable(line)), soft_wrap=True)
 
-    def text(self, piece: str) -> None:
+    def text(self, piece: TextPiece) -> None:
         pass
 
 
@@ -113,5 +113,7 @@ class _Display:
     def frames(self, done: int, total: int) -> None:
         self._bars.update(self._task, description=f"{_STAGES['sampling']:<17}", completed=100 * done / max(total, 1))
 
-    def text(self, piece: str) -> None:
+    def text(self, piece: TextPiece) -> None:
+        if piece.restarts:
+            self._summary.truncate(0)
         self._summary.append(printable(piece))

@@ -1,4 +1,4 @@
-"""Calling: channels with the options that were found to matter, one kind for streams and one for unary calls."""
+"""Calling: channels with the options that were found to matter."""
 
 from __future__ import annotations
 
@@ -11,44 +11,30 @@ from vidtomusictags.rpc.proof import NOTHING, Proof
 from vidtomusictags.rpc.renewing import RenewingChannel
 
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_KEEPALIVE_SECONDS, _LONGEST_ACK_SECONDS = 60.0, 20.0
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Where all known replicas are gone, the new ones must not stay unknown for gRPC's usual 30 s.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
+    # gRPC's own retries lose messages of streams (grpc/grpc#40283 and worse); who wants another try makes it.
+    ("grpc.enable_retries", 0),
 )
-_RETRIES = {
-    "maxAttempts": 3,
-    "initialBackoff": "0.2s",  # a backoff of single milliseconds can hang the client
-    "maxBackoff": "3s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-}
 
 
-def stream_channel(target: str, service: str, proof: Proof = NOTHING) -> grpc.aio.Channel:
-    """A channel for calls with a stream in either direction: never retried by gRPC, which would lose messages.
+def stream_channel(
+    target: str, service: str, proof: Proof = NOTHING, *, keepalive_seconds: float = _KEEPALIVE_SECONDS
+) -> grpc.aio.Channel:
+    """A channel over all addresses of the target that say SERVING for the service. gRPC never retries on it.
 
-    Raises ValueError where a token would be shown to the network.
+    keepalive_seconds: after so long without a word from a connection it is asked for one, and ended where it gives none
+    for as long again (20 s at most). Servers that are not ours may allow a ping every five minutes only, and cut
+    connections that are asked more often. Raises ValueError where a token would be shown to the network.
     """
-    config = _balanced(service)
-    options = (*_OPTIONS, ("grpc.service_config", json.dumps(config)), ("grpc.enable_retries", 0))
-    return _opened(target, options, proof)
-
-
-def unary_channel(target: str, service: str, proof: Proof = NOTHING) -> grpc.aio.Channel:
-    """A channel for unary calls, retried where the server's pushback allows it and a budget is left.
-
-    Raises as `stream_channel` does.
-    """
-    config = _balanced(service) | {
-        "methodConfig": [{"name": [{"service": service}], "retryPolicy": _RETRIES}],
-        "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
-    }
-    return _opened(target, (*_OPTIONS, ("grpc.service_config", json.dumps(config))), proof)
+    return _opened(target, (*_OPTIONS, *_keepalive(keepalive_seconds), _balanced(service)), proof)
 
 
 def _opened(target: str, options: tuple[tuple[str, Any], ...], proof: Proof) -> grpc.aio.Channel:
@@ -63,6 +49,20 @@ def _opened(target: str, options: tuple[tuple[str, Any], ...], proof: Proof) -> 
     return make(None) if proof is NOTHING else RenewingChannel(make, proof)
 
 
-def _balanced(service: str) -> dict[str, Any]:
-    """Round robin over all addresses of the target that say SERVING for the service."""
-    return {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": service}}
+def _balanced(service: str) -> tuple[str, str]:
+    """Round robin over the replicas, each with a health check of its own."""
+    config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": service}}
+    return ("grpc.service_config", json.dumps(config))
+
+
+def _keepalive(seconds: float) -> list[tuple[str, int]]:
+    answer = round(min(seconds, _LONGEST_ACK_SECONDS) * 1000)
+    options = [
+        ("grpc.keepalive_time_ms", round(seconds * 1000)),
+        ("grpc.keepalive_timeout_ms", answer),
+        # Without this one a ping without an answer is waited for a minute, whatever keepalive_timeout says (1.85).
+        ("grpc.http2.ping_timeout_ms", answer),
+    ]
+    if seconds < _KEEPALIVE_SECONDS:  # else gRPC asks a quiet connection twice, and then once a minute
+        options.append(("grpc.http2.max_pings_without_data", 0))
+    return options

@@ -33,11 +33,10 @@ OPTIONS = (
     ("grpc.max_concurrent_streams", 1024),  # a backstop; `Admission` answers long before, with words
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),  # gateways ask often whether this still lives
     ("grpc.keepalive_time_ms", 60_000),  # finds clients that are gone
     ("grpc.keepalive_timeout_ms", 20_000),
-    # Clients look for new replicas only when a connection ends. No grace: it would kill running streams.
-    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # gRPC 1.85 waits a minute otherwise, whatever keepalive_timeout says
     ("grpc.so_reuseport", 0),
 )
 LIVENESS, READINESS = "liveness", "readiness"
@@ -103,7 +102,7 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
     layers = Layers(
         [answering(full_name, calls, telemetry.tracer), within_deadline(settings.max_call_seconds), admission.layer]
     )
-    server = grpc.aio.server(interceptors=[layers], options=OPTIONS)
+    server = grpc.aio.server(interceptors=[layers], options=(*OPTIONS, _age(settings)))
     health = Health()
     health.set(("", LIVENESS), serving=True)
     health.set((READINESS, full_name), serving=False)
@@ -146,3 +145,8 @@ async def serve_until_signal(running: AbstractAsyncContextManager[int]) -> None:
         loop.add_signal_handler(number, on_signal)
     async with running:
         await stop.wait()
+
+
+def _age(settings: HostSettings) -> tuple[str, int]:
+    """Clients look for new replicas only when a connection ends. No grace: it would kill running streams."""
+    return ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000))

@@ -59,6 +59,9 @@ class HostSettings(SecuritySettings):
     )
     max_calls: int = Field(64, ge=1, le=10_000, description="Calls that run at once; one more is refused.")
     max_call_seconds: float = Field(600.0, gt=0, description="Longest a call may take, whatever its deadline.")
+    max_connection_age_seconds: float = Field(
+        300.0, ge=1, le=86_400, description="Age at which a connection takes no new calls, so that replicas are found."
+    )
     drain_announce_seconds: float = Field(
         5.0, ge=0, le=300, description="How long calls still come in after NOT_SERVING is announced."
     )

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from vidtomusictags.client.tagging import Progress
+from vidtomusictags.client.tagging import Progress, TextPiece
 from vidtomusictags.command.progress import reporting
 from vidtomusictags.command.rendering import bar
 from vidtomusictags.command.text import printable
@@ -34,7 +34,7 @@ def test_without_a_terminal_progress_is_a_line_for_each_stage() -> None:
     with reporting("clip.mp4", console=Console(file=out)) as reporter:
         for percent in (10, 20, 30):
             reporter.progress(Progress("sampling", 1, 2, percent))
-        reporter.text("A dog")
+        reporter.text(TextPiece("A dog"))
         reporter.progress(Progress("classifying", 0, 1, 90))
     assert out.getvalue() == "clip.mp4: sampling frames\nclip.mp4: tagging\n"
 
@@ -44,8 +44,19 @@ def test_in_a_terminal_a_bar_moves_and_the_summary_grows_and_both_are_gone_in_th
     console = Console(file=out, force_terminal=True, width=60)
     with reporting("clip.mp4", console=console) as reporter:
         reporter.progress(Progress("captioning", 1, 2, 50))
-        reporter.text("A dog ")
-        reporter.text("runs.")
+        reporter.text(TextPiece("A dog "))
+        reporter.text(TextPiece("runs."))
     shown = out.getvalue()
     assert "describing" in shown and "50%" in shown and "A dog runs." in shown
     assert shown.endswith("\x1b[2K")
+
+
+def test_a_summary_that_begins_anew_replaces_what_was_shown_of_it() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=60)
+    with reporting("clip.mp4", console=console) as reporter:
+        reporter.text(TextPiece("A dog "))
+        reporter.text(TextPiece("A cat ", restarts=True))
+        reporter.text(TextPiece("sleeps."))
+    assert "A cat sleeps." in out.getvalue()
+    assert "A dog A cat" not in out.getvalue()

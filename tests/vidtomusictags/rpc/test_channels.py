@@ -1,7 +1,8 @@
-"""Channels: streams are never tried again by gRPC, unary calls are where the server says that it helps."""
+"""Channels: nothing is ever tried again by ours; those of others that do, obey what our servers say about it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import grpc
@@ -10,7 +11,7 @@ from log_lines import LogLines
 from scripted_server import NAME, Hosted, failure_of, raising
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
-from vidtomusictags.rpc.channels import stream_channel, unary_channel
+from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.failures import Failure, InvalidRequest, QueueFull, StreamsFull
 
 CONFIG = pb.CaptionRequest(config=pb.CaptionConfig())
@@ -25,7 +26,17 @@ async def streams(hosted: Hosted) -> AsyncIterator[Hosted]:
 
 @pytest.fixture
 async def unary(hosted: Hosted) -> AsyncIterator[Hosted]:
-    async with unary_channel(hosted.address, NAME) as channel:
+    """A stock client that lets gRPC retry its unary calls."""
+    retries = {
+        "maxAttempts": 3,
+        "initialBackoff": "0.2s",
+        "maxBackoff": "3s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    }
+    config = {"methodConfig": [{"name": [{"service": NAME}], "retryPolicy": retries}]}
+    options = [("grpc.service_config", json.dumps(config)), ("grpc.max_send_message_length", 4 << 20)]
+    async with grpc.aio.insecure_channel(hosted.address, options=options) as channel:
         yield Hosted(hosted.script, hosted.host, channel)
 
 

@@ -16,7 +16,7 @@ from scripted_server import NAME, Hosted, hosting
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1 import captioner_pb2_grpc
-from vidtomusictags.rpc.channels import stream_channel, unary_channel
+from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.credentials import Credentials
 from vidtomusictags.rpc.proof import Proof
 
@@ -55,9 +55,9 @@ def stub_of(channel: grpc.aio.Channel) -> Any:
     return captioner_pb2_grpc.CaptionerServiceStub(channel)
 
 
-@pytest.mark.parametrize("kind", [stream_channel, unary_channel])
-async def test_a_channel_shows_its_certificate_and_knows_its_server(kind: Any, authority: Authority) -> None:
-    async with mutual(authority) as hosted, kind(hosted.address, NAME, proof_of(authority, "a.test")) as channel:
+async def test_a_channel_shows_its_certificate_and_knows_its_server(authority: Authority) -> None:
+    proof = proof_of(authority, "a.test")
+    async with mutual(authority) as hosted, stream_channel(hosted.address, NAME, proof) as channel:
         await stub_of(channel).CaptionClip(CLIP, timeout=10)
         assert hosted.script.certificates == ["a.test"]
 
@@ -66,7 +66,7 @@ async def test_a_new_certificate_is_shown_by_the_next_call_while_running_ones_go
     async with mutual(authority) as hosted:
         release = asyncio.Event()
         hosted.script.on_clip = release.wait  # type: ignore[assignment]
-        async with unary_channel(hosted.address, NAME, proof_of(authority, "a.test")) as channel:
+        async with stream_channel(hosted.address, NAME, proof_of(authority, "a.test")) as channel:
             running = stub_of(channel).CaptionClip(CLIP, timeout=30)
             await hosted.script.begun.wait()
             authority.issue("b.test", name="client")
@@ -82,7 +82,7 @@ async def test_a_connection_with_an_old_certificate_is_closed_after_its_last_cal
     async with mutual(authority) as hosted:
         release = asyncio.Event()
         hosted.script.on_clip = release.wait  # type: ignore[assignment]
-        async with unary_channel(hosted.address, NAME, proof_of(authority, "a.test")) as channel:
+        async with stream_channel(hosted.address, NAME, proof_of(authority, "a.test")) as channel:
             old = channel._connection  # type: ignore[attr-defined]
             running = stub_of(channel).CaptionClip(CLIP, timeout=30)
             await hosted.script.begun.wait()
@@ -106,7 +106,7 @@ async def test_no_call_fails_while_both_sides_exchange_their_certificates_under_
                 seen.set()
 
         hosted.script.on_clip = look
-        async with unary_channel(hosted.address, NAME, proof_of(authority, wanted)) as channel:
+        async with stream_channel(hosted.address, NAME, proof_of(authority, wanted)) as channel:
 
             async def keep_calling() -> int:
                 calls = 0
@@ -133,7 +133,7 @@ async def test_a_certificate_without_its_key_is_not_shown_and_the_old_one_is(aut
         proof = Proof(
             Credentials(ca=authority.file, certificate=files.certificate, key=files.key), on_fault=faults.append
         )
-        async with unary_channel(hosted.address, NAME, proof) as channel:
+        async with stream_channel(hosted.address, NAME, proof) as channel:
             files.certificate.write_bytes(authority.issue("b.test", name="other").certificate.read_bytes())
             for _ in range(2):
                 await stub_of(channel).CaptionClip(CLIP, timeout=10)
@@ -143,7 +143,7 @@ async def test_a_certificate_without_its_key_is_not_shown_and_the_old_one_is(aut
 
 async def test_a_token_is_shown_by_every_call_and_read_anew(hosted: Hosted, token_file: Path) -> None:
     write = partial(asyncio.to_thread, token_file.write_text)
-    async with unary_channel(hosted.address, NAME, Proof(Credentials(token_file=token_file))) as channel:
+    async with stream_channel(hosted.address, NAME, Proof(Credentials(token_file=token_file))) as channel:
         stub = stub_of(channel)
         await stub.CaptionClip(CLIP, timeout=10)
         await write("the second")  # with a space: no token

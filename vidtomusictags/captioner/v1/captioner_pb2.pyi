@@ -357,25 +357,31 @@ Global___CaptionAccepted: _TypeAlias = CaptionAccepted  # noqa: Y015
 
 @_typing.final
 class TextDelta(_message.Message):
-    """A piece of text. The pieces of a window, joined, are its summary's text."""
+    """A piece of text. The pieces of a window, joined from the last one with `restarts` on, are its summary's text."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WINDOW_INDEX_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
     window_index: _builtins.int
     """The window that it belongs to, from 0."""
     text: _builtins.str
     """What follows the pieces sent before."""
+    restarts: _builtins.bool
+    """True: the text begins anew with this piece, and what was sent of the window before does not count. A gateway sends
+    it where a replica was lost in the middle of a text and the next one words it otherwise; a captioner never does.
+    """
     def __init__(
         self,
         *,
         window_index: _builtins.int = ...,
         text: _builtins.str = ...,
+        restarts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "window_index", b"window_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["restarts", b"restarts", "text", b"text", "window_index", b"window_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -486,6 +486,7 @@ class TagResult(_message.Message):
     MANIFEST_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     GATEWAY_VERSION_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """As in the request, or the one that the server made."""
     gateway_version: _builtins.str
@@ -506,6 +507,10 @@ class TagResult(_message.Message):
     def timings(self) -> Global___StageTimings:
         """How long each stage took."""
 
+    @_builtins.property
+    def attempts(self) -> Global___Attempts:
+        """How often the other services were asked."""
+
     def __init__(
         self,
         *,
@@ -515,14 +520,43 @@ class TagResult(_message.Message):
         manifest: Global___FrameManifest | None = ...,
         timings: Global___StageTimings | None = ...,
         gateway_version: _builtins.str = ...,
+        attempts: Global___Attempts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "manifest", b"manifest", "summary", b"summary", "timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "classification", b"classification", "manifest", b"manifest", "summary", b"summary", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "gateway_version", b"gateway_version", "manifest", b"manifest", "request_id", b"request_id", "summary", b"summary", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "classification", b"classification", "gateway_version", b"gateway_version", "manifest", b"manifest", "request_id", b"request_id", "summary", b"summary", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TagResult: _TypeAlias = TagResult  # noqa: Y015
+
+@_typing.final
+class Attempts(_message.Message):
+    """How often the other services were asked until they answered. More than once where a replica was lost on the way, or
+    was too busy at first; the result is the same.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPTIONER_FIELD_NUMBER: _builtins.int
+    CLASSIFIER_FIELD_NUMBER: _builtins.int
+    captioner: _builtins.int
+    """For the summary; 1: once."""
+    classifier: _builtins.int
+    """For the tags; 1: once."""
+    def __init__(
+        self,
+        *,
+        captioner: _builtins.int = ...,
+        classifier: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captioner", b"captioner", "classifier", b"classifier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attempts: _TypeAlias = Attempts  # noqa: Y015
 
 @_typing.final
 class FrameManifest(_message.Message):

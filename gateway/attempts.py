@@ -1,0 +1,123 @@
+"""Another try on another replica: which failures deserve one, how soon, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from vidtomusictags.rpc.admission import with_jitter
+from vidtomusictags.rpc.failures import Failure, UpstreamUnavailable
+
+log = structlog.get_logger()
+
+ResultT = TypeVar("ResultT")
+
+_BACKOFF_SECONDS = (0.05, 0.2, 0.8, 1.5)
+"""Before the second try, the third and so on, the last of them again and again; all with jitter. The first is short,
+because round robin takes the next try to another replica."""
+_MOST_WHEN_SHED = 3
+"""Tries of a call that is turned away for overload: more of them would be more load."""
+_SHED_TOKENS, _TOKENS_OF_A_SUCCESS = 20.0, 0.1
+"""The throttle of gRPC's own retries (gRFC A6): while most answers are refusals, they are not tried again."""
+
+
+class ConnectionLost(UpstreamUnavailable):
+    """The replica could not be reached, went away in the middle, or did not say in time that it takes the call on."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of a call, as it ended. upstream: `captioner` or `classifier`. reason: of its failure; empty: none."""
+
+    upstream: str
+    number: int
+    reason: str
+    seconds: float
+
+
+def unheard(attempt: Attempt) -> None:
+    """For those who do not count attempts."""
+
+
+class Attempts:
+    """Tries calls to the replicas of one service until one succeeds, nothing can be won, or the time is over.
+
+    What cannot be reached, goes down, or is lost on the way is tried again, and so is what was turned away with the
+    advice to come back; a faulty request is not. Every try is made by round robin over the replicas that are known to
+    be well. Used on one event loop.
+
+    most: tries of one call. remaining_seconds: how long the present call still has. heard: told of every try.
+    """
+
+    def __init__(
+        self,
+        upstream: str,
+        *,
+        most: int,
+        remaining_seconds: Callable[[], float],
+        heard: Callable[[Attempt], None] = unheard,
+    ) -> None:
+        self._upstream = upstream
+        self._most = most
+        self._remaining_seconds = remaining_seconds
+        self._heard = heard
+        self._shed_tokens = _SHED_TOKENS
+
+    async def run(self, once: Callable[[], Awaitable[ResultT]]) -> tuple[ResultT, int]:
+        """What `once` returns in the end, and how often it was tried. Raises its last failure."""
+        number = 0
+        while True:
+            number += 1
+            started = time.monotonic()
+            try:
+                result = await once()
+            except Failure as failure:
+                self._heard(Attempt(self._upstream, number, failure.reason, time.monotonic() - started))
+                delay = self._delay(failure, number)
+                if delay is None:
+                    raise
+                log.warning(
+                    "upstream attempt failed",
+                    upstream=self._upstream,
+                    attempt=number,
+                    reason=failure.reason,
+                    details=failure.message,
+                    again_after_seconds=round(delay, 3),
+                )
+                await asyncio.sleep(delay)
+            else:
+                self._heard(Attempt(self._upstream, number, "", time.monotonic() - started))
+                self._shed_tokens = min(self._shed_tokens + _TOKENS_OF_A_SUCCESS, _SHED_TOKENS)
+                return result, number
+
+    def _delay(self, failure: Failure, number: int) -> float | None:
+        """Seconds until the next try; None where there is to be none."""
+        if not _may_pass(failure):
+            return None
+        most = self._most
+        if failure.code == "RESOURCE_EXHAUSTED":
+            self._shed_tokens = max(self._shed_tokens - 1, 0.0)
+            if self._shed_tokens <= _SHED_TOKENS / 2:
+                return None
+            most = min(most, _MOST_WHEN_SHED)
+        if number >= most:
+            return None
+        backoff = with_jitter(_BACKOFF_SECONDS[min(number, len(_BACKOFF_SECONDS)) - 1])
+        delay = max(backoff, failure.retry_after_seconds or 0.0)
+        return delay if delay < self._remaining_seconds() else None
+
+
+def _may_pass(failure: Failure) -> bool:
+    """Whether the failure is of this replica and this moment, not of the request.
+
+    The contract sends a delay where trying again can help, and only there; what gRPC itself says of a lost connection
+    has none.
+    """
+    if failure.retry_after_seconds is not None:
+        return failure.code in ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+    return isinstance(failure, ConnectionLost)
