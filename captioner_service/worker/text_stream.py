@@ -60,7 +60,9 @@ class TextStream(Generic[TokenT]):
         return both[len(before) :]
 
     def _cut_at_stop(self) -> None:
-        longest = max((len(stop) for stop in self._stops), default=0)
+        if not self._stops:
+            return
+        longest = max(len(stop) for stop in self._stops)
         search_from = max(0, self._sent - longest)
         found = [at for stop in self._stops if (at := self._raw.find(stop, search_from)) >= 0]
         if found:
@@ -69,6 +71,8 @@ class TextStream(Generic[TokenT]):
 
     def _held_back(self) -> int:
         """Characters at the end that a stop may begin with."""
+        if not self._stops:
+            return 0
         return max(
             (
                 size
