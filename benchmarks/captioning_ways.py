@@ -79,8 +79,7 @@ def in_flight(model: Any, load: Load, slots: int, clock: Clock, decode: Callable
     prefiller = Prefiller(model, kept_clips=0)
     example = prefiller.read(load.prompts[0])
     longest = max(load.lengths) + max(prompt.prompt_tokens for prompt in load.prompts)
-    step_of = 64 if model.device.type == "cuda" else 1
-    table = Slots(model, example, slots=slots, length=longest, end_tokens=frozenset(), visible_step=step_of)
+    table = Slots(model, example, slots=slots, length=longest, end_tokens=frozenset())
     waiting = deque(
         Generation(
             number,

@@ -42,6 +42,9 @@ class CaptionerSettings(HostSettings):
         "auto", description="auto: none where the card holds 16 bits with room for batches, else nf4."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Arithmetic.")
+    decoding: Literal["eager", "compiled"] = Field(
+        "eager", description="compiled: steps by torch.compile, on a card as CUDA graphs; minutes more to start."
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     max_slots: int = Field(32, ge=1, le=1024, description="Most clips described at once; memory may allow fewer.")
     context_tokens: int = Field(

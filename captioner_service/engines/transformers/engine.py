@@ -25,7 +25,6 @@ log = structlog.get_logger()
 CANARY_TOKENS = 8
 STRIKES = 3
 """Requests that may fail for want of memory while alone, one after another, before the process starts afresh."""
-_CUDA_VISIBLE_STEP = 64
 
 
 class TransformersEngine:
@@ -70,7 +69,7 @@ class TransformersEngine:
             slots=slots,
             length=sizes.context_tokens,
             end_tokens=end_tokens(loaded.model),
-            visible_step=_CUDA_VISIBLE_STEP if device.type == "cuda" else 1,
+            decoding=options.decoding,
         )
         return slots
 
@@ -108,9 +107,11 @@ class TransformersEngine:
             min(self._options.default_frames, self._sizes.max_frames), self._sizes.short_side, new_tokens=CANARY_TOKENS
         )
         prepared = self._inputs.prepare(clip)
+        self._slots.warm_up()
         alone = self._run_canary(prepared, clip, times=1)
         self._run_canary(prepared, clip, times=self._limit)
         self._prefiller.forget()
+        log.info("warm", decoding=self._slots.decoding, slots=self._limit)
         return alone
 
     def _run_canary(self, prepared: Prepared, clip: Clip, *, times: int) -> Sequence[int]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 Quantisation = Literal["auto", "none", "nf4", "int8", "prototype"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Decoding = Literal["eager", "compiled"]
 
 DEFAULT_MODEL = "llava-hf/LLaVA-NeXT-Video-7B-hf"
 
@@ -36,3 +37,4 @@ class TransformersOptions:
     prefix_clips: int = 1
     reserve_gib: float = 1.5
     threads: int = 0
+    decoding: Decoding = "eager"

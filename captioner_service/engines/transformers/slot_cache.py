@@ -13,7 +13,7 @@ KeysAndValues = tuple[torch.Tensor, torch.Tensor]
 
 
 class SlotCache(Cache):  # type: ignore[misc]  # transformers is untyped here
-    """Rows of fixed length; the first `rows` of them are live. No padding: every row writes at its own position.
+    """Rows of fixed length; the first of them are live. No padding: every row writes at its own position.
 
     A step that dies half-way can be run again: it writes the same places. like: one layer's keys and values, for
     their heads, width, type and device.
@@ -21,15 +21,32 @@ class SlotCache(Cache):  # type: ignore[misc]  # transformers is untyped here
 
     def __init__(self, like: Sequence[KeysAndValues], *, slots: int, length: int) -> None:
         device = like[0][0].device
-        self.length = length
-        self.positions = torch.zeros(0, dtype=torch.long, device=device)
-        self.visible = 1
-        self.row_numbers = torch.arange(slots, device=device)
+        self.slots, self.length = slots, length
+        self.columns = torch.arange(length, device=device)
+        """0, 1, 2 and so on, as many as the next step looks at."""
+        self.places = torch.zeros(0, 1, 1, 1, dtype=torch.long, device=device)
+        """Where the next step writes: (rows, 1, 1, 1)."""
+        self._columns = self.columns
         super().__init__(layers=[_SlotLayer(self, keys, values, slots) for keys, values in like])
 
-    def aim(self, positions: torch.Tensor, *, visible: int) -> None:
-        """Says where the next step writes, one position a live row, and how many positions it looks at."""
-        self.positions, self.visible = positions, visible
+    def aim(self, positions: torch.Tensor, *, visible: int) -> torch.Tensor:
+        """Says where the next step writes, one position a row, and how many positions it looks at.
+
+        Returns which of these each row may see, as attention takes it: (rows, 1, 1, visible), to be added to scores.
+        """
+        self.places = positions[:, None, None, None]
+        self.columns = self._columns[:visible]
+        # Made once a step: every layer would turn a mask of truths into this one by itself.
+        hidden = self.columns[None] > positions[:, None]
+        mask = torch.zeros(hidden.shape, dtype=self.layers[0].keys.dtype, device=hidden.device)
+        return mask.masked_fill_(hidden, float("-inf"))[:, None, None]
+
+    def stay_in_place(self) -> None:
+        """Tells torch.compile that keys and values keep shape and place, so that a graph of CUDA may write them."""
+        for layer in self.layers:
+            for states in (layer.keys, layer.values):
+                torch._dynamo.mark_static(states)
+                torch._dynamo.mark_static_address(states)
 
     def put(self, row: int, layers: Sequence[KeysAndValues]) -> None:
         """Copies a prefill into a row."""
@@ -64,16 +81,17 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is unty
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> KeysAndValues:
         """Writes one token a row, (rows, heads, 1, width) each; returns what the rows look at."""
         owner, rows = self._owner, key_states.shape[0]
-        numbers = owner.row_numbers[:rows]
-        self.keys[numbers, :, owner.positions] = key_states[:, :, 0]
-        self.values[numbers, :, owner.positions] = value_states[:, :, 0]
-        return self.keys[:rows, :, : owner.visible], self.values[:rows, :, : owner.visible]
+        visible = owner.columns.shape[0]
+        keys, values = self.keys[:rows], self.values[:rows]
+        keys.scatter_(2, owner.places.expand_as(key_states), key_states)
+        values.scatter_(2, owner.places.expand_as(value_states), value_states)
+        return keys[:, :, :visible], values[:, :, :visible]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self._owner.visible, 0
+        return len(self._owner.columns), 0
 
     def get_seq_length(self) -> int:
-        return self._owner.visible - 1
+        return len(self._owner.columns) - 1
 
     def get_max_length(self) -> int:
         return self._owner.length

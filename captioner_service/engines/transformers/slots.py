@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from captioner_service.engines.transformers.decode_step import DecodeStep
+from captioner_service.engines.transformers.options import Decoding
 from captioner_service.engines.transformers.prefill import Prefill
 from captioner_service.engines.transformers.sampling import next_tokens
 from captioner_service.engines.transformers.slot_cache import SlotCache
@@ -17,20 +19,38 @@ class Slots:
     """The slots of one model. Used by the thread that owns it.
 
     like: any prefill, for the shape of the cache. length: most tokens of a request, prompt and text together.
-    visible_step: the cache is looked at in multiples of so many positions, so that shapes repeat.
     """
 
     def __init__(
-        self, model: Any, like: Prefill, *, slots: int, length: int, end_tokens: frozenset[int], visible_step: int = 1
+        self,
+        model: Any,
+        like: Prefill,
+        *,
+        slots: int,
+        length: int,
+        end_tokens: frozenset[int],
+        decoding: Decoding = "eager",
     ) -> None:
-        self._model = model
         self._cache = SlotCache(like.layers, slots=slots, length=length)
+        self._decode = DecodeStep(model, self._cache, decoding=decoding)
+        self._device = model.device
         self._end_tokens = end_tokens
-        self._visible_step = visible_step
         self._shifts: list[int] = []
         self._shifted = hasattr(getattr(model, "model", None), "rope_deltas")
         self.live: list[Generation] = []
         self.steps = 0
+
+    @property
+    def decoding(self) -> Decoding:
+        """How steps are run."""
+        return "compiled" if self._decode.is_compiled else "eager"
+
+    def warm_up(self) -> None:
+        """Runs a compiled step in all its shapes, so that no clip waits for a compiler. Nothing may be live."""
+        with torch.inference_mode():
+            for rows, visible in self._decode.shapes() if self._decode.is_compiled else ():
+                if self._decode.is_compiled:
+                    self._logits([0] * rows, [visible - 1] * rows, [0] * rows, visible)
 
     def join(self, generation: Generation, prefill: Prefill) -> None:
         """Takes the first token of a prefill and, unless that ends it, gives the request a slot."""
@@ -49,22 +69,22 @@ class Slots:
     def _step(self) -> None:
         if not self.live:
             return
-        device = self._model.device
         places = [row.prompt_tokens + len(row.tokens) - 1 for row in self.live]
-        positions = torch.tensor(places, device=device)
-        visible = min(-(-(max(places) + 1) // self._visible_step) * self._visible_step, self._cache.length)
-        self._cache.aim(positions, visible=visible)
-        out = self._model(
-            input_ids=torch.tensor([[row.tokens[-1]] for row in self.live], device=device),
-            attention_mask=(torch.arange(visible, device=device)[None] <= positions[:, None])[:, None, None],
-            position_ids=self._position_ids(positions),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        rows, visible = self._decode.shape(live=len(self.live), tokens=max(places) + 1)
+        # Rows beyond the live ones write into slots that nobody has; what they say is not looked at.
+        spare = [0] * (rows - len(self.live))
+        last = [row.tokens[-1] for row in self.live]
+        logits = self._logits(last + spare, places + spare, self._shifts + spare, visible)
         self.steps += 1
-        for row, token in zip(self.live, next_tokens(out.logits[:, -1], self.live), strict=True):
+        for row, token in zip(self.live, next_tokens(logits[: len(self.live)], self.live), strict=True):
             self._take(row, token)
         self.sweep()
+
+    def _logits(self, tokens: list[int], places: list[int], shifts: list[int], visible: int) -> torch.Tensor:
+        """Of the next token of each row. One copy to the device: each would cost as much as many numbers do."""
+        table = torch.tensor([tokens, places, shifts], device=self._device)
+        positions = table[1]
+        return self._decode(table[0], positions, self._position_ids(positions, table[2]), visible)
 
     def sweep(self) -> None:
         """Takes what has ended out of its slot; the last row moves into the gap."""
@@ -89,13 +109,12 @@ class Slots:
     def _take(self, row: Generation, token: int) -> None:
         row.take(token, is_last=token in self._end_tokens)
 
-    def _position_ids(self, positions: torch.Tensor) -> torch.Tensor:
+    def _position_ids(self, positions: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
         """(rows, 1), or for Qwen (4, rows, 1): the count of tokens, then time, height and width."""
         counted = positions[:, None]
         if not self._shifted:
             return counted
-        shifted = counted + torch.tensor(self._shifts, device=positions.device)[:, None]
-        return torch.cat([counted[None], shifted[None].expand(3, -1, -1)])
+        return torch.cat([counted[None], (positions + shifts)[None, :, None].expand(3, -1, -1)])
 
 
 def end_tokens(model: Any) -> frozenset[int]:
