@@ -15,7 +15,7 @@ from captioner_service.captioner import Captioner
 from captioner_service.describer import Condition, Describer
 from captioner_service.describers import open_describer
 from captioner_service.prompts import PromptStock, packaged_templates
-from captioner_service.servicer import SERVICE, CaptionerServicer
+from captioner_service.servicer import PERMISSIONS, SERVICE, CaptionerServicer
 from captioner_service.settings import CaptionerSettings
 from vidtomusictags.captioner.v1.captioner_pb2_grpc import add_CaptionerServiceServicer_to_server
 from vidtomusictags.rpc.deadlines import remaining_seconds
@@ -46,7 +46,12 @@ async def _running(settings: CaptionerSettings, describer: Describer, telemetry:
     prompts = PromptStock(packaged_templates(), default=settings.default_prompt)
     captioner = Captioner(describer, remaining_seconds=remaining_seconds, telemetry=telemetry)
     servicer = CaptionerServicer(captioner, prompts, settings)
-    service = Service(SERVICE, partial(add_CaptionerServiceServicer_to_server, servicer), uncounted=["GetModel"])
+    service = Service(
+        SERVICE,
+        partial(add_CaptionerServiceServicer_to_server, servicer),
+        uncounted=["GetModel"],
+        permissions=PERMISSIONS,
+    )
     state = metrics.ModelState(telemetry.meter)
     metrics.watch(telemetry.meter, describer)
     async with describer.alive(), listening(settings, service, telemetry) as host:

@@ -12,7 +12,6 @@ from captioner_service.captioner import Captioner, TextPiece
 from captioner_service.frames import EncodedFrame
 from captioner_service.prompts import PromptStock
 from captioner_service.settings import CaptionerSettings
-from captioner_service.shares import CallerShares
 from captioner_service.translation import (
     delta_message,
     max_frame_bytes,
@@ -29,6 +28,8 @@ from vidtomusictags.rpc.logs import take_request_id
 
 MAX_BATCH_FRAMES = 64
 SERVICE = pb.DESCRIPTOR.services_by_name["CaptionerService"]
+PERMISSIONS = {"Caption": "caption", "CaptionClip": "caption", "GetModel": "model"}
+"""What a caller must be allowed to call each method."""
 
 
 class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
@@ -38,12 +39,11 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
         self._captioner = captioner
         self._prompts = prompts
         self._settings = settings
-        self._shares = CallerShares(settings.max_calls_per_caller)
 
     def Caption(self, request_iterator: AsyncIterator[pb.CaptionRequest], context: Any) -> Any:
         """See the contract."""
         requests = Requests(request_iterator)
-        events = self._events(requests, context.peer())
+        events = self._conversation(requests)
         return telling_failures(events, error_event=_error, domain=SERVICE.full_name, requests=requests)
 
     async def CaptionClip(self, request: pb.CaptionClipRequest, context: Any) -> pb.CaptionClipResponse:
@@ -55,21 +55,12 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
             raise InvalidRequest("CaptionClip has neither window nor text_deltas; use Caption.", field=field)
         if request.validate_only:
             return pb.CaptionClipResponse(request_id=request_id)
-        with self._shares.held(context.peer()):
-            summary = await self._captioner.describe(to_frames(request.frames), job)
+        summary = await self._captioner.describe(to_frames(request.frames), job)
         return pb.CaptionClipResponse(request_id=request_id, summary=summary_message(summary, self._captioner.card))
 
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """See the contract."""
         return model_message(self._captioner.card, self._prompts)
-
-    async def _events(
-        self, requests: Requests[pb.CaptionRequest], peer: str
-    ) -> AsyncGenerator[pb.CaptionResponse, None]:
-        with self._shares.held(peer):
-            async with aclosing(self._conversation(requests)) as events:
-                async for event in events:
-                    yield event
 
     async def _conversation(self, requests: Requests[pb.CaptionRequest]) -> AsyncGenerator[pb.CaptionResponse, None]:
         config = (await requests.config(within_seconds=self._settings.first_message_seconds)).config

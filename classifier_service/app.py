@@ -14,7 +14,7 @@ from classifier_service.classifier import Classifier
 from classifier_service.engines import open_engine
 from classifier_service.engines.engine import ClassificationEngine
 from classifier_service.engines.options import EngineOptions
-from classifier_service.servicer import SERVICE, ClassifierServicer
+from classifier_service.servicer import PERMISSIONS, SERVICE, ClassifierServicer
 from classifier_service.settings import ClassifierSettings
 from classifier_service.taxonomy_store import TaxonomyStore
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import add_ClassifierServiceServicer_to_server
@@ -46,6 +46,7 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
             SERVICE,
             partial(add_ClassifierServiceServicer_to_server, servicer),
             uncounted=["ListTaxonomies", "GetTaxonomy"],
+            permissions=PERMISSIONS,
             counted=metrics.COUNTED,
         )
         async with listening(settings, service, telemetry) as host:

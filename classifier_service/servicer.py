@@ -26,6 +26,8 @@ from vidtomusictags.rpc.failures import SummaryInvalid
 from vidtomusictags.rpc.logs import take_request_id
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ClassifierService"]
+PERMISSIONS = {"Classify": "classify", "ListTaxonomies": "taxonomies", "GetTaxonomy": "taxonomies"}
+"""What a caller must be allowed to call each method."""
 
 
 class ClassifierServicer(classifier_pb2_grpc.ClassifierServiceServicer):

@@ -11,13 +11,14 @@ import structlog
 
 from gateway import metrics
 from gateway.clients import CaptionerClient, ClassifierClient, Upstream
-from gateway.servicer import SERVICE, TaggingServicer
+from gateway.servicer import PERMISSIONS, SERVICE, TaggingServicer
 from gateway.settings import GatewaySettings
 from gateway.spool import open_spool
 from gateway.tagger import Tagger
 from gateway.video.limits import SandboxLimits
 from gateway.video.sandbox import running_sandbox
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import add_TaggingServiceServicer_to_server
+from vidtomusictags.rpc.authentication import naming_the_caller
 from vidtomusictags.rpc.deadlines import remaining_seconds
 from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.proof import Proof
@@ -67,7 +68,7 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
                 tracer=telemetry.tracer,
             )
             servicer = TaggingServicer(tagger, spool, settings)
-            service = Service(SERVICE, partial(add_TaggingServiceServicer_to_server, servicer))
+            service = Service(SERVICE, partial(add_TaggingServiceServicer_to_server, servicer), permissions=PERMISSIONS)
             metrics.watch(telemetry.meter, sandbox, spool)
             async with listening(settings, service, telemetry) as host:
                 await host.announce_ready()
@@ -95,7 +96,11 @@ def _proof(settings: GatewaySettings) -> Proof:
     credentials = settings.upstream_credentials
     credentials.refuse_plaintext(settings.captioner)
     credentials.refuse_plaintext(settings.classifier)
-    return Proof(credentials, on_fault=lambda fault: log.warning("old upstream credentials kept", fault=fault))
+    return Proof(
+        credentials,
+        on_fault=lambda fault: log.warning("old upstream credentials kept", fault=fault),
+        more=naming_the_caller,
+    )
 
 
 class _Closable(Protocol):

@@ -26,6 +26,8 @@ from vidtomusictags.rpc.logs import take_request_id
 from vidtomusictags.version import VERSION
 
 SERVICE = pb.DESCRIPTOR.services_by_name["TaggingService"]
+PERMISSIONS = {"TagVideo": "tag", "TagUpload": "tag"}
+"""What a caller must be allowed to call each method."""
 
 
 class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):

@@ -12,6 +12,7 @@ from google.rpc import status_pb2
 
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.deadlines import leaving_time_to_tell
+from vidtomusictags.rpc.failures import Failure
 from vidtomusictags.rpc.layers import as_failure
 from vidtomusictags.rpc.status import to_status
 
@@ -32,7 +33,7 @@ class Requests(Generic[RequestT]):
     """
 
     def __init__(self, stream: AsyncIterator[RequestT]) -> None:
-        self._queue: asyncio.Queue[RequestT | None] = asyncio.Queue(_AHEAD)
+        self._queue: asyncio.Queue[RequestT | Failure | None] = asyncio.Queue(_AHEAD)
         self._discarding = False
         self._task = asyncio.create_task(self._read(stream))
 
@@ -81,14 +82,27 @@ class Requests(Generic[RequestT]):
     async def _next(self, within_seconds: float) -> RequestT | None:
         try:
             async with asyncio.timeout(within_seconds):
-                return await self._queue.get()
+                message = await self._queue.get()
         except TimeoutError:
             raise failures.DeadlineExceeded(f"Nothing was sent for {within_seconds:.0f} s.") from None
+        if isinstance(message, Failure):
+            raise message
+        return message
 
     async def _read(self, stream: AsyncIterator[RequestT]) -> None:
-        async for message in stream:
+        messages = aiter(stream)
+        coming: RequestT | Failure | None = None
+        while True:
+            try:
+                coming = await anext(messages)
+            except StopAsyncIteration:
+                break
+            except (
+                Failure
+            ) as failure:  # such as of a caller who sends too much; what still comes is read, and thrown away
+                coming = failure
             if not self._discarding:
-                await self._queue.put(message)
+                await self._queue.put(coming)
         if not self._discarding:
             await self._queue.put(None)
 

@@ -16,6 +16,7 @@ class Failure(Exception):
     field: the request field at fault, as a path such as `options.sampling.sampler`; sent as BadRequest.
     retry_after_seconds: present only where trying again can help; sent as RetryInfo and as pushback metadata.
     details: a few short strings for machines; sent as ErrorInfo.metadata.
+    quota: whose share is used up; sent as QuotaFailure.
     """
 
     code: ClassVar[str] = "INTERNAL"
@@ -36,18 +37,50 @@ class Failure(Exception):
         field: str = "",
         retry_after_seconds: float | None = None,
         details: Mapping[str, str] | None = None,
+        quota: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.retry_after_seconds = retry_after_seconds
         self.details = dict(details or {})
+        self.quota = quota
 
 
 class InvalidRequest(Failure):
     """A field holds something that the contract does not allow."""
 
     code, reason = "INVALID_ARGUMENT", "INVALID_REQUEST"
+
+
+class CredentialMissing(Failure):
+    """The service wants to know who calls, and nothing was shown."""
+
+    code, reason = "UNAUTHENTICATED", "CREDENTIAL_MISSING"
+
+
+class CredentialInvalid(Failure):
+    """What was shown is not accepted, for whatever reason."""
+
+    code, reason = "UNAUTHENTICATED", "CREDENTIAL_INVALID"
+
+
+class CredentialExpired(Failure):
+    """What was shown was good once."""
+
+    code, reason = "UNAUTHENTICATED", "CREDENTIAL_EXPIRED"
+
+
+class PermissionMissing(Failure):
+    """The caller is known and may not do this."""
+
+    code, reason = "PERMISSION_DENIED", "PERMISSION_MISSING"
+
+
+class CallerLimited(Failure):
+    """The caller has as much of the server as one caller may have."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "CALLER_LIMITED"
 
 
 class ConfigMissing(Failure):

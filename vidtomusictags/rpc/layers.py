@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -12,7 +13,7 @@ import grpc
 import structlog
 
 from vidtomusictags.rpc.call_metrics import CallMeter
-from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.failures import Failure, InvalidRequest
 from vidtomusictags.rpc.logs import begin_call
 from vidtomusictags.rpc.status import pushback, to_status
 from vidtomusictags.rpc.trace_context import read_headers
@@ -28,10 +29,23 @@ Layer = Callable[[str, Any], AbstractAsyncContextManager[None]]
 
 
 class Layers(grpc.aio.ServerInterceptor):
-    """Runs every call of our services inside `layers`; gRPC's own health and reflection stay as they are."""
+    """Runs every call of our services inside `layers`, and reflection inside `reflecting`; health stays as it is.
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    Whatever its arity, a call is handled as a stream in both directions: grpc.aio reads the request of a unary one
+    before it asks the handler, and so before a layer could refuse it. arriving: told the size in bytes of each message
+    of a caller, once the layers have let the call in; what it raises ends the call.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        reflecting: Sequence[Layer] = (),
+        arriving: Callable[[int], None] | None = None,
+    ) -> None:
         self._layers = tuple(layers)
+        self._reflecting = tuple(reflecting)
+        self._arriving = arriving
 
     async def intercept_service(
         self,
@@ -40,44 +54,54 @@ class Layers(grpc.aio.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         handler = await continuation(handler_call_details)
         method: str = handler_call_details.method
-        if handler is None or method.startswith("/grpc."):
+        if handler is None or method.startswith("/grpc.health."):
             return handler
-        if handler.response_streaming:
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else (grpc.unary_stream_rpc_method_handler)
-            )
-            inner = handler.stream_stream or handler.unary_stream
-            return make(self._streaming(method, inner), handler.request_deserializer, handler.response_serializer)
-        make = (
-            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        layers = self._reflecting if method.startswith("/grpc.") else self._layers
+        return grpc.stream_stream_rpc_method_handler(
+            self._handling(method, handler, layers), handler.request_deserializer, handler.response_serializer
         )
-        inner = handler.stream_unary or handler.unary_unary
-        return make(self._unary(method, inner), handler.request_deserializer, handler.response_serializer)
 
-    @asynccontextmanager
-    async def _inside(self, method: str, context: Any) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for layer in self._layers:
-                await stack.enter_async_context(layer(method, context))
-            yield
+    def _handling(self, method: str, handler: grpc.RpcMethodHandler[Any, Any], layers: Sequence[Layer]) -> Any:
+        inner: Any = handler.stream_stream or handler.stream_unary or handler.unary_stream or handler.unary_unary
 
-    def _unary(self, method: str, inner: Any) -> Any:
-        async def call(request: Any, context: Any) -> Any:
-            async with self._inside(method, context):
-                return await inner(request, context)
-
-        return call
-
-    def _streaming(self, method: str, inner: Any) -> Any:
-        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-            # gRPC does not close handler generators (grpc/grpc#42295), so the inner one is closed here.
-            async with self._inside(method, context), aclosing(inner(request, context)) as responses:
-                async for response in responses:
-                    yield response
+        async def call(stream: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+            async with AsyncExitStack() as stack:
+                for layer in layers:
+                    await stack.enter_async_context(layer(method, context))
+                requests = stream if self._arriving is None else _Counted(stream, self._arriving)
+                argument = requests if handler.request_streaming else await _only(requests)
+                if handler.response_streaming:
+                    # gRPC does not close handler generators (grpc/grpc#42295), so the inner one is closed here.
+                    responses = await stack.enter_async_context(aclosing(inner(argument, context)))
+                    async for response in responses:
+                        yield response
+                else:
+                    yield await inner(argument, context)
 
         return call
+
+
+class _Counted:
+    """The messages of a caller. Where `arriving` refuses one, that is raised, and the stream can still be read."""
+
+    def __init__(self, messages: AsyncIterator[Any], arriving: Callable[[int], None]) -> None:
+        self._messages = aiter(messages)
+        self._arriving = arriving
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        message = await anext(self._messages)
+        self._arriving(message.ByteSize())
+        return message
+
+
+async def _only(requests: AsyncIterator[Any]) -> Any:
+    async for request in requests:
+        return request
+    await asyncio.sleep(0)  # a cancelled call looks like an ended stream; its CancelledError lands here
+    raise InvalidRequest("The call ended without its request.")
 
 
 def as_failure(error: Exception) -> Failure:

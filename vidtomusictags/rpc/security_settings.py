@@ -9,8 +9,10 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings
 
+from vidtomusictags.rpc.caller_file import read_callers
 from vidtomusictags.rpc.certificates import read_authorities, read_pair
 from vidtomusictags.rpc.credentials import read_token
+from vidtomusictags.rpc.signed_tokens import read_signed_tokens
 
 T = TypeVar("T")
 
@@ -53,6 +55,23 @@ def _checked_token(token_file: Path | None) -> Path | None:
     return token_file
 
 
+def _checked_callers(tokens_file: Path | None) -> Path | None:
+    if tokens_file is not None:
+        readable(lambda: read_callers(tokens_file))
+    return tokens_file
+
+
+def _checked_keys(jwks_file: Path | None, others: ValidationInfo) -> Path | None:
+    if jwks_file is not None:
+        if not others.data.get("jwt_issuer") or not others.data.get("jwt_audience"):
+            raise ValueError("needs jwt_issuer and jwt_audience, or tokens for others would be accepted")
+        try:
+            readable(lambda: read_signed_tokens(jwks_file, issuer="", audience=""))
+        except ModuleNotFoundError as error:
+            raise ValueError(str(error)) from error
+    return jwks_file
+
+
 CertificateFile = Annotated[Path | None, AfterValidator(_checked_certificate)]
 AuthoritiesFile = Annotated[Path | None, AfterValidator(_checked_authorities)]
 TokenFile = Annotated[Path | None, AfterValidator(_checked_token)]
@@ -76,4 +95,12 @@ class SecuritySettings(BaseSettings):
     tls_key: KeyFile = Field(None, description="PEM file of the key to the certificate.")
     tls_client_ca: Annotated[AuthoritiesFile, AfterValidator(_only_with_tls)] = Field(
         None, description="PEM file of authorities: clients must then show a certificate from one of them."
+    )
+    tokens_file: Annotated[Path | None, AfterValidator(_checked_callers)] = Field(
+        None, description="TOML file of the callers, their tokens and what they may do. Read anew when it changes."
+    )
+    jwt_issuer: str = Field("", description="Who signs the tokens that are accepted, as their claim `iss` says.")
+    jwt_audience: str = Field("", description="What this service is called in their claim `aud`.")
+    jwks_file: Annotated[Path | None, AfterValidator(_checked_keys)] = Field(
+        None, description="JSON file of that issuer's public keys (JWKS). Read anew when it changes."
     )

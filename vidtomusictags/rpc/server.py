@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from vidtomusictags.rpc.admission import Admission
+from vidtomusictags.rpc.authentication import authentication
 from vidtomusictags.rpc.call_metrics import CallMeter
 from vidtomusictags.rpc.deadlines import within_deadline
 from vidtomusictags.rpc.doors import open_door
@@ -53,6 +54,8 @@ class Service:
     add_to: Callable[[grpc.aio.Server], None]
     uncounted: Sequence[str] = ()
     """Names of methods that cost nothing and take no slot."""
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    """What a caller must be allowed to call each method, where callers are known; one that is missing is for nobody."""
     counted: Mapping[str, Counter] = field(default_factory=dict)
     """Facts of the log line that metrics add up, by engine."""
 
@@ -94,13 +97,16 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
     Raises OSError when an address cannot be had, or may not be without TLS.
     """
     full_name = service.descriptor.full_name
-    admission = Admission(
-        max_calls=settings.max_calls, uncounted=[f"/{full_name}/{method}" for method in service.uncounted]
-    )
+    uncounted = [f"/{full_name}/{method}" for method in service.uncounted]
+    admission = Admission(max_calls=settings.max_calls, uncounted=uncounted)
+    permissions = {f"/{full_name}/{method}": permission for method, permission in service.permissions.items()}
+    auth = authentication(settings, permissions)
     calls = CallMeter(telemetry.meter, service.descriptor, service.counted)
     calls.watch(max_calls=settings.max_calls, ready=lambda: admission.ready)
+    answer, deadline = answering(full_name, calls, telemetry.tracer), within_deadline(settings.max_call_seconds)
     layers = Layers(
-        [answering(full_name, calls, telemetry.tracer), within_deadline(settings.max_call_seconds), admission.layer]
+        [answer, deadline, auth.layer, admission.layer],
+        reflecting=[answer, deadline, auth.layer],
     )
     server = grpc.aio.server(interceptors=[layers], options=(*OPTIONS, _age(settings)))
     health = Health()
@@ -115,7 +121,7 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
         host = Host(port, health_port, admission, health, (READINESS, full_name))
         await server.start()
         tls = settings.tls_certificate is not None
-        log.info("listening", address=settings.listen, port=port, tls=tls, service_name=full_name)
+        log.info("listening", address=settings.listen, port=port, tls=tls, auth=auth.asks, service_name=full_name)
         try:
             yield host
             health.leave()

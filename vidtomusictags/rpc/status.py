@@ -42,8 +42,9 @@ class RemoteFailure(Failure):
         field: str = "",
         retry_after_seconds: float | None = None,
         details: Mapping[str, str] | None = None,
+        quota: str = "",
     ) -> None:
-        super().__init__(message, field=field, retry_after_seconds=retry_after_seconds, details=details)
+        super().__init__(message, field=field, retry_after_seconds=retry_after_seconds, details=details, quota=quota)
         self.code, self.reason = code, reason  # type: ignore[misc]  # this one class has them by instance
 
 
@@ -53,7 +54,7 @@ def known_reason(reason: str) -> str:
 
 
 def to_status(failure: Failure, *, domain: str) -> status_pb2.Status:
-    """The failure as a Status with exactly one ErrorInfo, and BadRequest and RetryInfo where they apply.
+    """The failure as a Status with exactly one ErrorInfo, and BadRequest, QuotaFailure and RetryInfo where they apply.
 
     A message of more than 1280 bytes is cut: one that does not fit into the metadata would lose the whole status.
     """
@@ -65,6 +66,9 @@ def to_status(failure: Failure, *, domain: str) -> status_pb2.Status:
     if failure.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=failure.field, description=message)
         status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    if failure.quota:
+        exceeded = error_details_pb2.QuotaFailure.Violation(subject=failure.quota, description=message)
+        status.details.append(_packed(error_details_pb2.QuotaFailure(violations=[exceeded])))
     if failure.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(round(failure.retry_after_seconds * 1e9))
@@ -82,11 +86,12 @@ def pushback(failure: Failure) -> tuple[tuple[str, str], ...]:
 def from_status(status: status_pb2.Status) -> Failure:
     """The failure that a Status tells of, of its own class where the reason is known here."""
     code = code_pb2.Code.Name(cast("code_pb2.Code.ValueType", status.code))
-    reason, field, retry_after, metadata = "", "", None, {}
-    info, bad_request, retry = (
+    reason, field, retry_after, quota, metadata = "", "", None, "", {}
+    info, bad_request, retry, quotas = (
         error_details_pb2.ErrorInfo(),
         error_details_pb2.BadRequest(),
         error_details_pb2.RetryInfo(),
+        error_details_pb2.QuotaFailure(),
     )
     for detail in status.details:
         if detail.Unpack(info):
@@ -95,13 +100,23 @@ def from_status(status: status_pb2.Status) -> Failure:
             field = bad_request.field_violations[0].field
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToNanoseconds() / 1e9
+        elif detail.Unpack(quotas) and quotas.violations:
+            quota = quotas.violations[0].subject
     if not reason:
         kind = _WITHOUT_REASON.get(code, failures.UpstreamBroken)
         return kind(status.message, retry_after_seconds=retry_after)
     if reason in _BY_REASON:
-        return _BY_REASON[reason](status.message, field=field, retry_after_seconds=retry_after, details=metadata)
+        return _BY_REASON[reason](
+            status.message, field=field, retry_after_seconds=retry_after, details=metadata, quota=quota
+        )
     return RemoteFailure(
-        status.message, code=code, reason=reason, field=field, retry_after_seconds=retry_after, details=metadata
+        status.message,
+        code=code,
+        reason=reason,
+        field=field,
+        retry_after_seconds=retry_after,
+        details=metadata,
+        quota=quota,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ from vidtomusictags.rpc.status import from_rpc_error
 
 SERVICE = pb.DESCRIPTOR.services_by_name["CaptionerService"]
 NAME = SERVICE.full_name
+PERMISSIONS = {"Caption": "caption", "CaptionClip": "caption", "GetModel": "model"}
 
 
 async def nothing() -> None:
@@ -107,11 +108,16 @@ class Hosted:
 
 
 @asynccontextmanager
-async def hosting(*, ready: bool = True, **settings: Any) -> AsyncIterator[Hosted]:
+async def hosting(
+    *, ready: bool = True, permissions: Mapping[str, str] | None = None, **settings: Any
+) -> AsyncIterator[Hosted]:
     """A scripted server for the length of the block. settings: of the host. ready: False keeps it loading."""
     script = Scripted()
     service = Service(
-        SERVICE, partial(captioner_pb2_grpc.add_CaptionerServiceServicer_to_server, script), uncounted=["GetModel"]
+        SERVICE,
+        partial(captioner_pb2_grpc.add_CaptionerServiceServicer_to_server, script),
+        uncounted=["GetModel"],
+        permissions=PERMISSIONS if permissions is None else permissions,
     )
     defaults: dict[str, Any] = {"listen": "127.0.0.1:0", "drain_announce_seconds": 0.0, "drain_grace_seconds": 5.0}
     host_settings = HostSettings(**defaults | settings)
