@@ -20,9 +20,6 @@ class CaptionerSettings(HostSettings):
     engine: str = Field("embedded", description="Caption engine: embedded, instant, openai or transformers.")
     default_prompt: str = Field("concise", description="Prompt template that is used where a caller names none.")
     max_queued_clips: int = Field(32, ge=1, le=10_000, description="Clips that wait; one more is refused.")
-    max_calls_per_caller: int = Field(
-        0, ge=0, le=10_000, description="Calls of one address that run at once; 0: as many as of all together."
-    )
     max_batch_wait_seconds: float = Field(
         0.0,
         ge=0,

@@ -87,6 +87,12 @@ def for_caller(failure: Failure, name: str) -> Failure:
     if isinstance(failure, _OURS) or failure.code in _NEVER_PASSED_ON:
         log.error("upstream refused", upstream=name, reason=failure.reason, details=failure.message)
         return failures.UpstreamBroken(f"The {name} and this gateway do not understand each other; tell its operator.")
+    if isinstance(failure, failures.CallerLimited):  # its limits are for this gateway, or for a name it gave
+        log.warning("upstream limits calls", upstream=name, quota=failure.quota)
+        return failures.UpstreamRateLimited(
+            f"The {name} takes no more calls for now; try again after the delay.",
+            retry_after_seconds=failure.retry_after_seconds,
+        )
     if isinstance(failure, failures.DeadlineExceeded):
         return failures.DeadlineExceeded(f"The {name} did not answer in time; allow more time or try again.")
     failure.field = field_of_the_request(name, failure.field)

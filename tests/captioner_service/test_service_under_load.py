@@ -168,10 +168,10 @@ async def test_a_caller_who_leaves_frees_its_slot() -> None:
 
 
 async def test_one_caller_cannot_hold_all_slots() -> None:
-    async with serving(step_seconds=0.01, settings={"max_calls_per_caller": 2}) as (_, channel):
+    async with serving(step_seconds=0.01, settings={"caller_max_calls": 2}) as (_, channel):
         outcomes = await asyncio.gather(*(describe(channel, tokens=30) for _ in range(5)))
         refused = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         assert len(refused) == 3
-        assert {one.reason for one in refused} == {"STREAMS_FULL"}
+        assert {one.reason for one in refused} == {"CALLER_LIMITED"}
         assert all(one.retry_after_seconds is not None for one in refused)
         assert isinstance(await describe(channel), pb.Summary)

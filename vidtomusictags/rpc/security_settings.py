@@ -104,3 +104,6 @@ class SecuritySettings(BaseSettings):
     jwks_file: Annotated[Path | None, AfterValidator(_checked_keys)] = Field(
         None, description="JSON file of that issuer's public keys (JWKS). Read anew when it changes."
     )
+    caller_max_calls: int = Field(0, ge=0, le=10_000, description="Calls of one caller that run at once; 0: no limit.")
+    caller_requests_a_minute: int = Field(0, ge=0, description="Calls that one caller may make; 0: no limit.")
+    caller_bytes_a_minute: int = Field(0, ge=0, description="Bytes that one caller may send; 0: no limit.")

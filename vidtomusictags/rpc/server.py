@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from vidtomusictags.rpc.admission import Admission
 from vidtomusictags.rpc.authentication import authentication
 from vidtomusictags.rpc.call_metrics import CallMeter
+from vidtomusictags.rpc.caller_limits import CallerLimits
 from vidtomusictags.rpc.deadlines import within_deadline
 from vidtomusictags.rpc.doors import open_door
 from vidtomusictags.rpc.health import SERVICE_NAME as HEALTH
@@ -101,12 +102,19 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
     admission = Admission(max_calls=settings.max_calls, uncounted=uncounted)
     permissions = {f"/{full_name}/{method}": permission for method, permission in service.permissions.items()}
     auth = authentication(settings, permissions)
+    limits = CallerLimits(
+        max_calls=settings.caller_max_calls,
+        bytes_a_minute=settings.caller_bytes_a_minute,
+        requests_a_minute=settings.caller_requests_a_minute,
+        uncounted=uncounted,
+    )
     calls = CallMeter(telemetry.meter, service.descriptor, service.counted)
     calls.watch(max_calls=settings.max_calls, ready=lambda: admission.ready)
     answer, deadline = answering(full_name, calls, telemetry.tracer), within_deadline(settings.max_call_seconds)
     layers = Layers(
-        [answer, deadline, auth.layer, admission.layer],
+        [answer, deadline, auth.layer, limits.layer, admission.layer],
         reflecting=[answer, deadline, auth.layer],
+        arriving=limits.arrived if settings.caller_bytes_a_minute else None,
     )
     server = grpc.aio.server(interceptors=[layers], options=(*OPTIONS, _age(settings)))
     health = Health()
