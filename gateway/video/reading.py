@@ -19,8 +19,10 @@ from gateway.video.pictures import Painter
 
 # Below this many pixels to decode, about three frames of 1080p, starting threads costs more than they save.
 _WORTH_THREADS_PIXELS = 6_000_000
-# What each further decoder thread adds within a GOP (H.264 1080p, GOP 250, two threads: 1219 to 890 ms).
-_DECODER_THREAD_GAIN = 0.4
+# Decoding a keyframe takes as long as this many other frames (H.264 1080p: 33 against 6 ms).
+_KEYFRAME_COST = 5
+# Shares of work that differ by no more than this count as even.
+_UNEVEN = 1.15
 _FRAMES_UNDER_WAY = 3
 
 
@@ -28,7 +30,7 @@ class FrameReader:
     """Reads frames of a video by their index in a table.
 
     Frames of several GOPs are read in several threads, each with its own open container, longest GOP first; FFmpeg lets
-    go of Python's lock while it decodes. Where one GOP outweighs the others, the decoder itself uses the threads.
+    go of Python's lock while it decodes. Where one GOP outweighs the others, its decoder uses all cores besides.
     """
 
     def __init__(self, video: OpenVideo, table: FrameTable, tally: Tally, threads: int = 1) -> None:
@@ -50,13 +52,18 @@ class FrameReader:
             GopReader(self._video, self._table, self._tally).read_sequentially(wanted, deliver)
             return
         groups = self._table.groups_of(wanted)
-        threads = self._threads_worth(groups)
-        if threads > 1:
-            self._read_in_parallel(groups, deliver, threads)
-        elif self._threads > 1:
-            self._read_one_after_the_other(groups, deliver)
-        else:
+        costs = [group.frames - 1 + _KEYFRAME_COST for group in groups]
+        coded = self._video.decoder.width * self._video.decoder.height
+        if self._threads == 1 or sum(costs) * coded < _WORTH_THREADS_PIXELS:
             self._read_with_one_thread(groups, deliver)
+            return
+        containers = min(self._threads, len(groups)) if self._video.can_be_shared else 1
+        is_even = _longest_share(costs, self._threads) < _UNEVEN * sum(costs) / self._threads
+        self._video.use_decoder_threads(1 if containers > 1 and is_even else self._threads)
+        if containers > 1:
+            self._read_in_parallel(groups, deliver, containers)
+        else:
+            self._read_one_after_the_other(groups, deliver)
 
     def glance(self, indices: Iterable[int]) -> dict[int, NDArray[np.float32]]:
         """Thumbnails of the frames at `indices`, float32 (18, 32, 3), 0 to 255; raises as `read` does."""
@@ -71,18 +78,6 @@ class FrameReader:
         self.read(indices, paint)
         self.substitutes.clear()
         return thumbnails
-
-    def _threads_worth(self, groups: list[Group]) -> int:
-        """How many threads to read the groups with; where it is 1, the decoder's own threads are set instead."""
-        costs = [group.frames for group in groups]
-        coded = self._video.decoder.width * self._video.decoder.height
-        if self._threads == 1 or sum(costs) * coded < _WORTH_THREADS_PIXELS:
-            return 1
-        together = sum(costs) / (1 + _DECODER_THREAD_GAIN * (self._threads - 1))
-        if self._video.can_be_shared and _longest_share(costs, self._threads) < together:
-            return min(self._threads, len(groups))
-        self._video.use_decoder_threads(self._threads)
-        return 1
 
     def _read_with_one_thread(self, groups: list[Group], deliver: Deliver) -> None:
         reader = GopReader(self._video, self._table, self._tally)
@@ -111,16 +106,18 @@ class FrameReader:
         lock, stopped = threading.Lock(), threading.Event()
         main, table = self._video, self._table
 
-        def work(video: OpenVideo) -> None:
+        def work(video: OpenVideo, group: Group | None = None) -> None:
             tally = Tally()
             reader = GopReader(video, table, tally)
             try:
                 while not stopped.is_set():
-                    with lock:
-                        group = next(queue, None)
+                    if group is None:
+                        with lock:
+                            group = next(queue, None)
                     if group is None:
                         return
                     reader.read(group, deliver)
+                    group = None
             except BaseException:
                 stopped.set()
                 raise
@@ -135,9 +132,10 @@ class FrameReader:
             with main.another() as video:
                 work(video)
 
+        longest = next(queue)  # for the container whose decoder may use several cores
         with ThreadPoolExecutor(threads - 1) as pool:
             others = [pool.submit(work_on_another) for _ in range(threads - 1)]
-            work(main)
+            work(main, longest)
             for other in others:
                 other.result()
 

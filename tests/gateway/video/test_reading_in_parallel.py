@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from video_clips import Recipe, encode, sequentially
 
-from gateway.video import reading
+from gateway.video import reading, sampling
 from gateway.video.frame_table import FrameTable
-from gateway.video.gop import TableMistaken
+from gateway.video.gop import TableMistaken, Tally
 from gateway.video.limits import SandboxLimits
+from gateway.video.opening import OpenVideo
 from gateway.video.plan import Encoding, SamplingPlan
+from gateway.video.reading import FrameReader
 from gateway.video.sampling import Sampled, sample_video
 
 MakeClip = Callable[[Recipe], Path]
@@ -97,3 +99,20 @@ def test_a_table_that_is_mistaken_is_noticed_in_any_thread(clip: MakeClip, monke
     assert outcome.manifest.effort.table == "packets"
     assert "table_mistaken" in [warning.code for warning in outcome.manifest.warnings]
     assert len(pictures) == 8
+
+
+@pytest.mark.parametrize("pictures, expected", [(300, 5), (1, 1)])
+def test_memory_that_a_worker_lacks_is_not_spent_on_threads(
+    pictures: int, expected: int, clip: MakeClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    class Noting(FrameReader):
+        def __init__(self, video: OpenVideo, table: FrameTable, tally: Tally, threads: int = 1) -> None:
+            made.append(threads)
+            super().__init__(video, table, tally, threads)
+
+    monkeypatch.setattr(sampling, "FrameReader", Noting)
+    limits = SandboxLimits(address_space_bytes=pictures * 3 * 96 * 64)
+    sample_video(str(clip(Recipe())), SamplingPlan(), limits, Kept(), lambda done, total: None, 5)
+    assert made == [expected]
