@@ -41,7 +41,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIterator[int]:
-    captioners, classifiers = _upstreams(settings, _proof(settings))
+    captioners, classifiers = _upstreams(settings, _proof(settings), telemetry)
     limits = SandboxLimits(
         workers=settings.decode_workers,
         cores=settings.decode_cores or SandboxLimits().cores,
@@ -76,13 +76,14 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
                 yield host.port
 
 
-def _upstreams(settings: GatewaySettings, proof: Proof) -> tuple[Upstream, Upstream]:
+def _upstreams(settings: GatewaySettings, proof: Proof, telemetry: Telemetry) -> tuple[Upstream, Upstream]:
     """The captioners, and the classifiers."""
     upstream = partial(
         Upstream,
         answer_seconds=settings.answer_seconds,
         keepalive_seconds=settings.keepalive_seconds,
         attempts=settings.upstream_attempts,
+        telemetry=telemetry,
         proof=proof,
     )
     return (

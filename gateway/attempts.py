@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
 from vidtomusictags.rpc.admission import with_jitter
 from vidtomusictags.rpc.failures import Failure, UpstreamUnavailable
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
+from vidtomusictags.rpc.upstream_meter import UpstreamMeter
 
 log = structlog.get_logger()
 
@@ -30,20 +30,6 @@ class ConnectionLost(UpstreamUnavailable):
     """The replica could not be reached, went away in the middle, or did not say in time that it takes the call on."""
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One try of a call, as it ended. upstream: `captioner` or `classifier`. reason: of its failure; empty: none."""
-
-    upstream: str
-    number: int
-    reason: str
-    seconds: float
-
-
-def unheard(attempt: Attempt) -> None:
-    """For those who do not count attempts."""
-
-
 class Attempts:
     """Tries calls to the replicas of one service until one succeeds, nothing can be won, or the time is over.
 
@@ -51,7 +37,7 @@ class Attempts:
     advice to come back; a faulty request is not. Every try is made by round robin over the replicas that are known to
     be well. Used on one event loop.
 
-    most: tries of one call. remaining_seconds: how long the present call still has. heard: told of every try.
+    most: tries of one call. remaining_seconds: how long the present call still has. telemetry: hears of every try.
     """
 
     def __init__(
@@ -60,24 +46,27 @@ class Attempts:
         *,
         most: int,
         remaining_seconds: Callable[[], float],
-        heard: Callable[[Attempt], None] = unheard,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._upstream = upstream
         self._most = most
         self._remaining_seconds = remaining_seconds
-        self._heard = heard
+        self._meter = UpstreamMeter(upstream, telemetry)
         self._shed_tokens = _SHED_TOKENS
 
-    async def run(self, once: Callable[[], Awaitable[ResultT]]) -> tuple[ResultT, int]:
-        """What `once` returns in the end, and how often it was tried. Raises its last failure."""
+    async def run(self, method: str, once: Callable[[], Awaitable[ResultT]]) -> tuple[ResultT, int]:
+        """What `once` returns in the end, and how often it was tried. Raises its last failure.
+
+        method: full name without a leading slash, as traces show it.
+        """
+        about = {"rpc.system.name": "grpc", "rpc.method": method}
         number = 0
         while True:
             number += 1
-            started = time.monotonic()
             try:
-                result = await once()
+                with self._meter.attempt(method, about | {"vidtags.attempt": number}):
+                    result = await once()
             except Failure as failure:
-                self._heard(Attempt(self._upstream, number, failure.reason, time.monotonic() - started))
                 delay = self._delay(failure, number)
                 if delay is None:
                     raise
@@ -91,7 +80,6 @@ class Attempts:
                 )
                 await asyncio.sleep(delay)
             else:
-                self._heard(Attempt(self._upstream, number, "", time.monotonic() - started))
                 self._shed_tokens = min(self._shed_tokens + _TOKENS_OF_A_SUCCESS, _SHED_TOKENS)
                 return result, number
 

@@ -13,7 +13,7 @@ from typing import cast
 
 import grpc
 
-from gateway.attempts import Attempt, Attempts, ConnectionLost, unheard
+from gateway.attempts import Attempts, ConnectionLost
 from gateway.order import Description, ModelFacts, Order, Tags
 from gateway.shown_text import ShownText
 from gateway.upstream import hearing, translating
@@ -26,8 +26,10 @@ from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.deadlines import downstream_seconds
 from vidtomusictags.rpc.durations import to_duration
 from vidtomusictags.rpc.failures import UpstreamBroken
+from vidtomusictags.rpc.outgoing import outgoing_metadata
 from vidtomusictags.rpc.proof import NOTHING, Proof
 from vidtomusictags.rpc.status import from_status
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 CAPTIONER = captioner_pb2.DESCRIPTOR.services_by_name["CaptionerService"].full_name
 CLASSIFIER = classifier_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
@@ -52,7 +54,7 @@ class Upstream:
 
     target: gRPC's, such as dns:///captioner:50051. longest_seconds: of the work itself, the queue included.
     answer_seconds: how long a replica may take for all that is no work, such as taking a call on. attempts: tries of
-    one call. heard: told of every try. proof: what the replicas are shown.
+    one call. telemetry: hears of every try. proof: what the replicas are shown.
     """
 
     target: str
@@ -60,7 +62,7 @@ class Upstream:
     answer_seconds: float = 5.0
     keepalive_seconds: float = 5.0
     attempts: int = 6
-    heard: Callable[[Attempt], None] = unheard
+    telemetry: Telemetry = SILENT
     proof: Proof = NOTHING
 
     def open(self, service: str) -> grpc.aio.Channel:
@@ -70,7 +72,10 @@ class Upstream:
     def tries(self, name: str) -> Attempts:
         """The tries of calls to it."""
         return Attempts(
-            name, most=self.attempts, remaining_seconds=partial(downstream_seconds, math.inf), heard=self.heard
+            name,
+            most=self.attempts,
+            remaining_seconds=partial(downstream_seconds, math.inf),
+            telemetry=self.telemetry,
         )
 
 
@@ -93,7 +98,7 @@ class CaptionerClient:
         """What is served, at most ten seconds old. Raises a Failure for the gateway's caller."""
         if self._facts is None or time.monotonic() > self._facts_until:
             with translating("captioner"):
-                reply, _ = await self._attempts.run(self._ask_model)
+                reply, _ = await self._attempts.run(f"{CAPTIONER}/GetModel", self._ask_model)
             self._facts = _facts(reply)
             self._facts_until = time.monotonic() + _MODEL_SECONDS
         return self._facts
@@ -107,7 +112,7 @@ class CaptionerClient:
         config.MergeFrom(asked)
         request = captioner_pb2.CaptionClipRequest(config=config, validate_only=True)
         with translating("captioner"):
-            await self._attempts.run(partial(self._validate, request))
+            await self._attempts.run(f"{CAPTIONER}/CaptionClip", partial(self._validate, request))
 
     async def caption(self, clip: SampledClip, order: Order, on_text: Callable[[object], None]) -> Description:
         """One summary of all frames, by as many replicas as it takes. Raises as `model` does.
@@ -123,23 +128,29 @@ class CaptionerClient:
         config.MergeFrom(cast("captioner_pb2.CaptionConfig", order.caption))
         shown = ShownText(lambda piece, anew: on_text(captioner_pb2.TextDelta(text=piece, restarts=anew)))
         with translating("captioner"):
-            summary, attempts = await self._attempts.run(partial(self._caption_once, clip, config, shown))
+            summary, attempts = await self._attempts.run(
+                f"{CAPTIONER}/Caption", partial(self._caption_once, clip, config, shown)
+            )
         return Description(summary, attempts)
 
     async def _ask_model(self) -> captioner_pb2.GetModelResponse:
         with hearing(within_seconds=self._upstream.answer_seconds):
-            return await self._stub.GetModel(captioner_pb2.GetModelRequest(), timeout=self._answer_seconds())
+            return await self._stub.GetModel(
+                captioner_pb2.GetModelRequest(), timeout=self._answer_seconds(), metadata=outgoing_metadata()
+            )
 
     async def _validate(self, request: captioner_pb2.CaptionClipRequest) -> None:
         with hearing(within_seconds=self._upstream.answer_seconds):
-            await self._stub.CaptionClip(request, timeout=self._answer_seconds())
+            await self._stub.CaptionClip(request, timeout=self._answer_seconds(), metadata=outgoing_metadata())
 
     async def _caption_once(
         self, clip: SampledClip, config: captioner_pb2.CaptionConfig, shown: ShownText
     ) -> captioner_pb2.Summary:
         shown.begin()
         summary: captioner_pb2.Summary | None = None
-        call = self._stub.Caption(timeout=downstream_seconds(self._upstream.longest_seconds))
+        call = self._stub.Caption(
+            timeout=downstream_seconds(self._upstream.longest_seconds), metadata=outgoing_metadata()
+        )
         try:
             with hearing():
                 await self._begin(call, config)
@@ -224,10 +235,12 @@ class ClassifierClient:
 
         async def once() -> classifier_pb2.ClassifyResponse:
             with hearing(within_seconds=lost_after_seconds):
-                return await self._stub.Classify(request, timeout=downstream_seconds(longest))
+                return await self._stub.Classify(
+                    request, timeout=downstream_seconds(longest), metadata=outgoing_metadata()
+                )
 
         with translating("classifier"):
-            return await self._attempts.run(once)
+            return await self._attempts.run(f"{CLASSIFIER}/Classify", once)
 
 
 async def _hear_out(call: _CaptionCall) -> None:

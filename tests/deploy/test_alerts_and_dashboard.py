@@ -17,8 +17,8 @@ import captioner_service.metrics
 import classifier_service.metrics
 import gateway.metrics
 from vidtomusictags.rpc.call_metrics import CALL_METRICS
+from vidtomusictags.rpc.failures import known_reason
 from vidtomusictags.rpc.metrics import Histogram
-from vidtomusictags.rpc.status import known_reason
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"

@@ -8,10 +8,13 @@ import time
 from collections.abc import Sequence
 
 import pytest
+from recording_meter import RecordingMeter
 
-from gateway.attempts import Attempt, Attempts, ConnectionLost
+from gateway.attempts import Attempts, ConnectionLost
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.telemetry import Telemetry
+from vidtomusictags.rpc.upstream_meter import ATTEMPTS, FAILURES, SECONDS
 
 
 class Scripted:
@@ -19,7 +22,7 @@ class Scripted:
 
     def __init__(self, *failing: Failure) -> None:
         self.failing = list(failing)
-        self.heard: list[Attempt] = []
+        self.heard = RecordingMeter()
         self.times: list[float] = []
 
     async def once(self) -> str:
@@ -29,7 +32,8 @@ class Scripted:
         return "done"
 
     def attempts(self, *, most: int = 6, remaining: float = math.inf) -> Attempts:
-        return Attempts("captioner", most=most, remaining_seconds=lambda: remaining, heard=self.heard.append)
+        telemetry = Telemetry(meter=self.heard)
+        return Attempts("captioner", most=most, remaining_seconds=lambda: remaining, telemetry=telemetry)
 
 
 def lost() -> Failure:
@@ -42,8 +46,10 @@ def full(seconds: float = 0.01) -> Failure:
 
 async def test_what_succeeds_is_tried_once() -> None:
     script = Scripted()
-    assert await script.attempts().run(script.once) == ("done", 1)
-    assert [(one.upstream, one.number, one.reason) for one in script.heard] == [("captioner", 1, "")]
+    assert await script.attempts().run("p.S/M", script.once) == ("done", 1)
+    assert script.heard.sum(ATTEMPTS, "captioner") == 1
+    assert script.heard.sum(FAILURES) == 0
+    assert len(script.heard.observed(SECONDS, "captioner")) == 1
 
 
 @pytest.mark.parametrize(
@@ -61,8 +67,9 @@ async def test_what_succeeds_is_tried_once() -> None:
 )
 async def test_what_may_pass_is_tried_again(failure: Failure) -> None:
     script = Scripted(failure)
-    assert await script.attempts().run(script.once) == ("done", 2)
-    assert [one.reason for one in script.heard] == [failure.reason, ""]
+    assert await script.attempts().run("p.S/M", script.once) == ("done", 2)
+    assert script.heard.sum(ATTEMPTS, "captioner") == 2
+    assert script.heard.sum(FAILURES, "captioner", failure.reason) == script.heard.sum(FAILURES) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,19 +91,19 @@ async def test_what_may_pass_is_tried_again(failure: Failure) -> None:
 async def test_what_will_not_pass_is_told_at_once(failure: Failure) -> None:
     script = Scripted(failure)
     with pytest.raises(type(failure)):
-        await script.attempts().run(script.once)
+        await script.attempts().run("p.S/M", script.once)
     assert len(script.times) == 1
 
 
 async def test_the_delay_that_was_asked_for_is_waited() -> None:
     script = Scripted(failures.Draining("I go.", retry_after_seconds=0.3))
-    await script.attempts().run(script.once)
+    await script.attempts().run("p.S/M", script.once)
     assert script.times[1] - script.times[0] >= 0.3
 
 
 async def test_a_lost_connection_is_tried_again_at_once_and_then_ever_later() -> None:
     script = Scripted(lost(), lost(), lost())
-    await script.attempts().run(script.once)
+    await script.attempts().run("p.S/M", script.once)
     waits = [later - earlier for earlier, later in zip(script.times, script.times[1:], strict=False)]
     assert waits[0] < waits[1] < waits[2]
     assert waits[2] >= 0.4
@@ -105,14 +112,14 @@ async def test_a_lost_connection_is_tried_again_at_once_and_then_ever_later() ->
 async def test_tries_are_bounded() -> None:
     script = Scripted(*[lost() for _ in range(10)])
     with pytest.raises(ConnectionLost):
-        await script.attempts(most=3).run(script.once)
-    assert [one.number for one in script.heard] == [1, 2, 3]
+        await script.attempts(most=3).run("p.S/M", script.once)
+    assert script.heard.sum(ATTEMPTS) == script.heard.sum(FAILURES) == 3
 
 
 async def test_what_is_turned_away_for_overload_is_tried_three_times_at_most() -> None:
     script = Scripted(*[full() for _ in range(10)])
     with pytest.raises(failures.StreamsFull):
-        await script.attempts().run(script.once)
+        await script.attempts().run("p.S/M", script.once)
     assert len(script.times) == 3
 
 
@@ -120,7 +127,7 @@ async def test_no_try_begins_after_the_callers_deadline() -> None:
     script = Scripted(failures.Draining("I go.", retry_after_seconds=0.5))
     started = time.monotonic()
     with pytest.raises(failures.Draining):
-        await script.attempts(remaining=0.4).run(script.once)
+        await script.attempts(remaining=0.4).run("p.S/M", script.once)
     assert time.monotonic() - started < 0.4
 
 
@@ -130,7 +137,7 @@ async def test_while_most_answers_are_refusals_they_are_not_tried_again_until_th
 
     async def tries_of(failing: Sequence[Failure]) -> int:
         script.failing, script.times = list(failing), []
-        await asyncio.gather(attempts.run(script.once), return_exceptions=True)
+        await asyncio.gather(attempts.run("p.S/M", script.once), return_exceptions=True)
         return len(script.times)
 
     for _ in range(10):
@@ -144,7 +151,7 @@ async def test_while_most_answers_are_refusals_they_are_not_tried_again_until_th
 
 async def test_a_caller_that_leaves_ends_the_tries() -> None:
     script = Scripted(failures.Draining("I go.", retry_after_seconds=30))
-    running = asyncio.create_task(script.attempts().run(script.once))
+    running = asyncio.create_task(script.attempts().run("p.S/M", script.once))
     await asyncio.wait({running}, timeout=0.05)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -33,10 +33,14 @@ class LogLines:
     def text(self) -> str:
         return self._stream.getvalue()[self._start :]
 
+    @property
+    def all(self) -> list[dict[str, Any]]:
+        """Every line."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
     def of(self, event: str, **facts: object) -> list[dict[str, Any]]:
         """The lines of an event that have these facts."""
-        lines = [json.loads(line) for line in self.text.splitlines()]
-        return [line for line in lines if line["event"] == event and facts.items() <= line.items()]
+        return [line for line in self.all if line["event"] == event and facts.items() <= line.items()]
 
     async def wait_for(self, event: str, *, count: int = 1, **facts: object) -> list[dict[str, Any]]:
         """The same, as soon as there are `count` of them; the last thing a call does is to write its line."""

@@ -52,9 +52,16 @@ class Outcome:
         return [event.progress for event in self.events if event.HasField("progress")]
 
 
-async def tag_video(stub: Any, uri: str, options: pb.TagOptions | None = None, request_id: str = "") -> Outcome:
+async def tag_video(
+    stub: Any,
+    uri: str,
+    options: pb.TagOptions | None = None,
+    request_id: str = "",
+    metadata: tuple[tuple[str, str], ...] = (),
+) -> Outcome:
     """A whole TagVideo call."""
-    call = stub.TagVideo(pb.TagVideoRequest(request_id=request_id, uri=uri, options=options), timeout=30)
+    request = pb.TagVideoRequest(request_id=request_id, uri=uri, options=options)
+    call = stub.TagVideo(request, timeout=30, metadata=metadata)
     return await hear(call, Outcome())
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from vidtomusictags.rpc.failures import known_reason
 from vidtomusictags.rpc.metrics import CALL_BUCKETS, Counter, Gauge, Histogram, Meter
 from vidtomusictags.rpc.span_metrics import SPANS
-from vidtomusictags.rpc.status import known_reason
 from vidtomusictags.version import VERSION
 
 BUILD = Gauge("vidtags_build_info", "Always 1; what runs here.", ("service", "version"))

@@ -360,3 +360,11 @@ class OutOfMemory(Failure):
     """The work does not fit into the memory of its device, not even alone."""
 
     code, reason = "INTERNAL", "OUT_OF_MEMORY"
+
+
+_REASONS = frozenset({Failure.reason} | {kind.reason for kind in Failure.__subclasses__()})
+
+
+def known_reason(reason: str) -> str:
+    """The reason where this table has it, else `OTHER`: what another server says must not grow lists of our own."""
+    return reason if reason in _REASONS else "OTHER"

@@ -14,7 +14,7 @@ import structlog
 from vidtomusictags.rpc.failures import InvalidRequest
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_ID_HEADER = "x-request-id"
+ID_HEADER = "x-request-id"
 """As proxies such as Envoy name and set it."""
 
 
@@ -44,7 +44,7 @@ def begin_call(metadata: Iterable[tuple[str, str | bytes]], *, trace_id: str) ->
     """
     service = structlog.contextvars.get_contextvars().get("service")
     structlog.contextvars.clear_contextvars()
-    given = next((value for key, value in metadata if key == _ID_HEADER), "")
+    given = next((value for key, value in metadata if key == ID_HEADER), "")
     known = {
         "service": service,
         "trace_id": trace_id,

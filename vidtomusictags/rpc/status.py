@@ -48,11 +48,6 @@ class RemoteFailure(Failure):
         self.code, self.reason = code, reason  # type: ignore[misc]  # this one class has them by instance
 
 
-def known_reason(reason: str) -> str:
-    """The reason where the table has it, else `OTHER`: what another server says must not grow our own lists."""
-    return reason if reason in _BY_REASON else "OTHER"
-
-
 def to_status(failure: Failure, *, domain: str) -> status_pb2.Status:
     """The failure as a Status with exactly one ErrorInfo, and BadRequest, QuotaFailure and RetryInfo where they apply.
 

@@ -39,10 +39,5 @@ def send_on(headers: Mapping[str, str]) -> None:
 
 
 def outgoing_headers() -> dict[str, str]:
-    """For a request by HTTP that the present call makes."""
+    """For a request that the present call makes."""
     return dict(_sent_on.get({}))
-
-
-def outgoing_metadata() -> tuple[tuple[str, str], ...]:
-    """For a call by gRPC that the present call makes."""
-    return tuple(_sent_on.get({}).items())

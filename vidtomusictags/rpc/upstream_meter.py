@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.failures import Failure, known_reason
 from vidtomusictags.rpc.metrics import CALL_BUCKETS, Counter, Histogram
 from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 from vidtomusictags.rpc.trace_context import outgoing_headers
@@ -65,4 +65,4 @@ class UpstreamMeter:
             finally:
                 meter.observe(SECONDS, time.monotonic() - began, self._upstream)
                 if attempt.reason:
-                    meter.add(FAILURES, self._upstream, attempt.reason)
+                    meter.add(FAILURES, self._upstream, known_reason(attempt.reason))
