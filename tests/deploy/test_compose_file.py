@@ -65,7 +65,7 @@ def test_no_image_but_a_captioner_for_gpus_installs_torch() -> None:
 
 
 def test_the_commands_and_environments_of_the_compose_file_tag_a_clip(compose: dict[str, Any], tmp_path: Path) -> None:
-    places = {name: f"127.0.0.1:{_free_port()}" for name in SERVICES}
+    places = {name: f"127.0.0.1:{_free_port()}" for name in (*SERVICES, *(f"{one}_health" for one in SERVICES))}
     with ExitStack() as stack:
         processes = {}
         for name in SERVICES:  # in the order of depends_on
@@ -93,6 +93,10 @@ def _on_loopback(given: dict[str, str], places: dict[str, str], tmp_path: Path) 
     """The environment of the compose file, with only its addresses and mounted paths replaced by local ones."""
 
     def local(key: str, value: str) -> str:
+        if key.endswith("_HEALTH_LISTEN"):
+            assert value == given[f"VIDTAGS_{key.removesuffix('_HEALTH_LISTEN')}"], "the health check asks elsewhere"
+        if value == "127.0.0.1:50055":
+            return places[f"{key.removeprefix('VIDTAGS_').removesuffix('_HEALTH_LISTEN').lower()}_health"]
         if key.endswith("_LISTEN"):
             assert value.startswith("0.0.0.0:")
             return places[key.removesuffix("_LISTEN").lower()]

@@ -40,19 +40,21 @@ def settings_class(service: str) -> Any:
 def settings_of(cluster: Cluster, service: str, monkeypatch: pytest.MonkeyPatch, tls: Path) -> Any:
     """The settings as the service itself reads them, with files of TLS that exist."""
     for name, value in cluster.environment(service).items():
-        monkeypatch.setenv(name, value.replace("/tls/", f"{tls}/"))
+        monkeypatch.setenv(name, value.replace("/tls/", f"{tls}/").replace("/callers/", f"{tls}/"))
     return settings_class(service)()
 
 
 @pytest.fixture(scope="module", name="tls")
 def _tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a secret of cert-manager looks."""
+    """A folder as a secret of cert-manager looks, and the file of callers that the guide shows."""
     folder, authority = tmp_path_factory.mktemp("tls"), trustme.CA()
     pair = authority.issue_cert("gateway")
     authority.cert_pem.write_to_path(folder / "ca.crt")
     pair.private_key_pem.write_to_path(folder / "tls.key")
     for blob in pair.cert_chain_pems:
         blob.write_to_path(folder / "tls.crt", append=True)
+    [callers] = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs/operations.md").read_text(), re.M | re.S)
+    (folder / "callers.toml").write_text(callers)
     return folder
 
 
