@@ -12,6 +12,7 @@ import structlog
 
 from captioner_service import metrics
 from captioner_service.captioner import Captioner
+from captioner_service.decoding import Decoding, decoding_threads
 from captioner_service.describer import Condition, Describer
 from captioner_service.describers import open_describer
 from captioner_service.prompts import PromptStock, packaged_templates
@@ -43,14 +44,24 @@ async def running(settings: CaptionerSettings, describer: Describer | None = Non
 
 @asynccontextmanager
 async def _running(settings: CaptionerSettings, describer: Describer, telemetry: Telemetry) -> AsyncIterator[int]:
+    with decoding_threads(max_queued=settings.max_queued_clips) as decoding:
+        async with _serving(settings, describer, decoding, telemetry) as port:
+            yield port
+
+
+@asynccontextmanager
+async def _serving(
+    settings: CaptionerSettings, describer: Describer, decoding: Decoding, telemetry: Telemetry
+) -> AsyncIterator[int]:
     prompts = PromptStock(packaged_templates(), default=settings.default_prompt)
-    captioner = Captioner(describer, remaining_seconds=remaining_seconds, telemetry=telemetry)
+    captioner = Captioner(describer, decoding, remaining_seconds=remaining_seconds, telemetry=telemetry)
     servicer = CaptionerServicer(captioner, prompts, settings)
     service = Service(
         SERVICE,
         partial(add_CaptionerServiceServicer_to_server, servicer),
         uncounted=["GetModel"],
         permissions=PERMISSIONS,
+        check_room=captioner.check_room,
     )
     state = metrics.ModelState(telemetry.meter)
     metrics.watch(telemetry.meter, describer)

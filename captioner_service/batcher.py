@@ -90,6 +90,11 @@ class Batcher:
         await asyncio.get_running_loop().create_future()
         yield Condition.READY
 
+    def check(self, *, within_seconds: float) -> None:
+        """See `Describer`."""
+        held = self.queued + self._describing
+        self._line.check(waiting=self.queued, held=held, slots=1, within_seconds=within_seconds)
+
     async def submit(
         self, clip: Clip, *, within_seconds: float, on_text: Callable[[str], None] | None = None
     ) -> Described:
@@ -98,8 +103,7 @@ class Batcher:
         within_seconds: time left to the caller; a wait that would outlast it is refused at once. on_text: called on
         the event loop with each piece of text. Raises QueueFull, WouldMissDeadline or CaptioningFailed.
         """
-        held = self.queued + self._describing
-        self._line.check(waiting=self.queued, held=held, slots=1, within_seconds=within_seconds)
+        self.check(within_seconds=within_seconds)
         waiting = _Waiting(clip, on_text, asyncio.get_running_loop().create_future(), time.monotonic())
         self._queue.put_nowait(waiting)
         return await waiting.done

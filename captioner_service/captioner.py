@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from captioner_service import metrics
 from captioner_service.clip import Clip, GenerationOptions, Prompt
+from captioner_service.decoding import Decoding
 from captioner_service.describer import Described, Describer
 from captioner_service.engines.engine import ModelCard
 from captioner_service.frames import EncodedFrame, Encoding, FrameFormat, FrameOrder, decode_frames
@@ -56,9 +57,15 @@ class Captioner:
     """The captioner's work, apart from any wire. `remaining_seconds` tells how long the present call still has."""
 
     def __init__(
-        self, describer: Describer, *, remaining_seconds: Callable[[], float], telemetry: Telemetry = SILENT
+        self,
+        describer: Describer,
+        decoding: Decoding,
+        *,
+        remaining_seconds: Callable[[], float],
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._describer = describer
+        self._decoding = decoding
         self._remaining_seconds = remaining_seconds
         self._telemetry = telemetry
 
@@ -66,6 +73,12 @@ class Captioner:
     def card(self) -> ModelCard:
         """What is served."""
         return self._describer.card
+
+    def check_room(self) -> None:
+        """Raises QueueFull, WouldMissDeadline or WorkerLost where a clip that came now would be refused for that."""
+        within_seconds = self._remaining_seconds()
+        self._describer.check(within_seconds=within_seconds)
+        self._decoding.check(within_seconds=within_seconds)
 
     async def describe(self, frames: Sequence[EncodedFrame], job: Job) -> WindowSummary:
         """One clip, described. Raises the failures of `FrameOrder`, `decode_frames` and `Describer.submit`."""
@@ -139,7 +152,8 @@ class Captioner:
         if job.format.encoding is Encoding.RGB24 and sum(len(frame.data) for frame in frames) <= INLINE_BYTES:
             pictures = decode_frames(frames, job.format)
         else:
-            pictures = await asyncio.to_thread(decode_frames, frames, job.format)
+            self._describer.check(within_seconds=self._remaining_seconds())  # before the work, not after it
+            pictures = await self._decoding.decode(frames, job.format, within_seconds=self._remaining_seconds())
         frames.clear()  # a window that waits for its turn is held once, not twice
         clip = Clip(pictures, seconds, job.prompt, job.options)
         card = self.card

@@ -66,6 +66,10 @@ class Describer(Protocol):
         """Makes it ready. Raises ValueError for a wrong setting, and whatever stops the model from loading."""
         ...
 
+    def check(self, *, within_seconds: float) -> None:
+        """Raises what `submit` would raise now for want of room or time; asked before a clip is taken in."""
+        ...
+
     async def submit(
         self, clip: Clip, *, within_seconds: float, on_text: Callable[[str], None] | None = None
     ) -> Described:

@@ -97,11 +97,8 @@ class InFlight:
         while True:
             yield await self._conditions.get()
 
-    async def submit(
-        self, clip: Clip, *, within_seconds: float, on_text: Callable[[str], None] | None = None
-    ) -> Described:
-        """See `Describer`. Raises QueueFull, WouldMissDeadline, WorkerLost, InvalidRequest, DeadlineExceeded,
-        OutOfMemory or CaptioningFailed."""
+    def check(self, *, within_seconds: float) -> None:
+        """See `Describer`."""
         if self._given_up:
             raise worker_lost(5.0)
         self._line.check(
@@ -110,6 +107,13 @@ class InFlight:
             slots=self._slots,
             within_seconds=within_seconds,
         )
+
+    async def submit(
+        self, clip: Clip, *, within_seconds: float, on_text: Callable[[str], None] | None = None
+    ) -> Described:
+        """See `Describer`. Raises QueueFull, WouldMissDeadline, WorkerLost, InvalidRequest, DeadlineExceeded,
+        OutOfMemory or CaptioningFailed."""
+        self.check(within_seconds=within_seconds)
         since = time.monotonic()
         self._entering += 1
         try:

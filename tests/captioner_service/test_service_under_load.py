@@ -29,7 +29,7 @@ from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1 import captioner_pb2_grpc
 from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc.durations import to_duration
-from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.failures import Failure, QueueFull
 from vidtomusictags.rpc.status import from_rpc_error
 
 PIXELS = np.full((2, 2, 3), 9, np.uint8).tobytes()
@@ -174,4 +174,21 @@ async def test_one_caller_cannot_hold_all_slots() -> None:
         assert len(refused) == 3
         assert {one.reason for one in refused} == {"CALLER_LIMITED"}
         assert all(one.retry_after_seconds is not None for one in refused)
+        assert isinstance(await describe(channel), pb.Summary)
+
+
+async def test_a_stream_that_finds_the_line_full_is_told_before_it_sends_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*, within_seconds: float) -> None:
+        assert 0 < within_seconds <= 30
+        raise QueueFull("Too many wait; try again after the delay.", retry_after_seconds=0.1)
+
+    async with serving() as (describer, channel):
+        monkeypatch.setattr(describer, "check", full)
+        call = captioner_pb2_grpc.CaptionerServiceStub(channel).Caption(timeout=30)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()  # nothing was written, and still it is answered
+        assert from_rpc_error(caught.value).reason == "QUEUE_FULL"
+        monkeypatch.undo()
         assert isinstance(await describe(channel), pb.Summary)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import enum
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,14 +24,22 @@ def with_jitter(seconds: float) -> float:
     return seconds * (0.5 + random.random())  # noqa: S311  # spreads retries, keeps no secret
 
 
+def there_is_room() -> None:
+    """The check of a service that queues nothing."""
+
+
 class Admission:
     """Counts the calls of one server. Used on its event loop only.
 
     max_calls: calls that may run at once. uncounted: full names of methods that cost nothing and take no slot.
+    check_room: raises the failure of a call for which something behind the slots has no room now.
     """
 
-    def __init__(self, *, max_calls: int, uncounted: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, max_calls: int, uncounted: Iterable[str] = (), check_room: Callable[[], None] = there_is_room
+    ) -> None:
         self._max_calls = max_calls
+        self._check_room = check_room
         self._uncounted = frozenset(uncounted)
         self._state = _State.LOADING
         self._empty = asyncio.Event()
@@ -80,6 +88,7 @@ class Admission:
                 f"All {self._max_calls} slots are taken; try again after the delay.",
                 retry_after_seconds=with_jitter(0.5),
             )
+        self._check_room()
         self.running += 1
         self._empty.clear()
         try:

@@ -122,13 +122,17 @@ class OpenAIDescriber:
         while True:
             yield await self._conditions.get()
 
+    def check(self, *, within_seconds: float) -> None:
+        """See `Describer`."""
+        slots = self._endpoints.capacity
+        waiting = max(0, self._held - slots)
+        self._line.check(waiting=waiting, held=self._held, slots=slots, within_seconds=within_seconds)
+
     async def submit(
         self, clip: Clip, *, within_seconds: float, on_text: Callable[[str], None] | None = None
     ) -> Described:
         """See `Describer`."""
-        endpoints = self._endpoints
-        waiting = max(0, self._held - endpoints.capacity)
-        self._line.check(waiting=waiting, held=self._held, slots=endpoints.capacity, within_seconds=within_seconds)
+        self.check(within_seconds=within_seconds)
         self._held += 1
         since = time.monotonic()
         try:

@@ -39,6 +39,7 @@ class Scripted(captioner_pb2_grpc.CaptionerServiceServicer):
         self.on_begin: Callable[[], Awaitable[None]] = nothing
         self.on_frames: Callable[[int], Awaitable[None]] = lambda count: nothing()
         self.on_end: Callable[[], Awaitable[None]] = nothing
+        self.check_room: Callable[[], None] = lambda: None
         self.idle_seconds = 5.0
         self.begun = asyncio.Event()
         self.ended = 0
@@ -118,6 +119,7 @@ async def hosting(
         partial(captioner_pb2_grpc.add_CaptionerServiceServicer_to_server, script),
         uncounted=["GetModel"],
         permissions=PERMISSIONS if permissions is None else permissions,
+        check_room=lambda: script.check_room(),  # noqa: PLW0108  # a test replaces it later
     )
     defaults: dict[str, Any] = {"listen": "127.0.0.1:0", "drain_announce_seconds": 0.0, "drain_grace_seconds": 5.0}
     host_settings = HostSettings(**defaults | settings)

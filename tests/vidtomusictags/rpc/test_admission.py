@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import grpc
@@ -14,7 +15,7 @@ from stubs import health_stub
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.rpc.admission import with_jitter
-from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.failures import Failure, QueueFull
 
 CLIP = pb.CaptionClipRequest()
 
@@ -90,3 +91,32 @@ async def test_a_call_that_its_caller_cancels_gives_its_slot_back(logs: LogLines
             call.cancel()
             await logs.wait_for("answered", count=hosted.script.ended + 1, code="CANCELLED")
         assert hosted.script.ended == 3
+
+
+async def test_a_service_whose_queue_is_full_refuses_before_it_reads_anything() -> None:
+    async with hosting(max_calls=1) as hosted:
+
+        def full() -> None:
+            raise QueueFull("Too many wait; try again after the delay.", retry_after_seconds=0.1)
+
+        hosted.script.check_room = full
+        for _ in range(2):  # and a refused call takes no slot
+            failure, _trailing = await refused(hosted)
+            assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
+        assert (await hosted.stub.GetModel(pb.GetModelRequest())).model == "scripted"
+        assert not hosted.script.begun.is_set()
+        hosted.script.check_room = lambda: None
+        await hosted.stub.CaptionClip(CLIP)
+
+
+async def test_a_flood_is_kept_out_by_grpc_itself_and_those_let_in_are_answered(logs: LogLines) -> None:
+    """What has arrived and was not looked at is bounded; beyond, a call costs the event loop nothing."""
+    async with hosting(max_calls=8) as hosted:
+        await hosted.stub.CaptionClip(CLIP)
+        calls = [hosted.stub.CaptionClip(CLIP, timeout=30) for _ in range(400)]
+        codes = Counter([await call.code() for call in calls])
+        assert codes[grpc.StatusCode.CANCELLED] >= 100
+        assert codes[grpc.StatusCode.OK] >= 8
+        assert sum(codes.values()) == codes.total() == 400
+        assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        await hosted.stub.CaptionClip(CLIP)
