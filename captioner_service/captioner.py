@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from captioner_service import metrics
@@ -11,12 +11,12 @@ from captioner_service.clip import Clip, GenerationOptions, Prompt
 from captioner_service.decoding import Decoding
 from captioner_service.describer import Described, Describer
 from captioner_service.engines.engine import ModelCard
-from captioner_service.frames import EncodedFrame, Encoding, FrameFormat, FrameOrder, decode_frames
+from captioner_service.frames import EncodedFrame, FrameFormat, FrameOrder, Gathering
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
-INLINE_BYTES = 4 * 1024 * 1024
-"""Raw frames up to this are put together where they are: copying them takes less time than handing them to a thread."""
+ROOM_FRAMES = 8
+"""For a clip of unknown length at first; it grows."""
 MAX_WINDOWS_IN_FLIGHT = 4
 """Windows of one stream that are held or described at once; reading stops until one of them is done."""
 
@@ -81,19 +81,22 @@ class Captioner:
         self._decoding.check(within_seconds=within_seconds)
 
     async def describe(self, frames: Sequence[EncodedFrame], job: Job) -> WindowSummary:
-        """One clip, described. Raises the failures of `FrameOrder`, `decode_frames` and `Describer.submit`."""
+        """One clip, described. Raises the failures of `FrameOrder`, `Gathering` and `Describer.submit`."""
+        self._check_count(len(frames))
         order = FrameOrder(job.format.encoding)
+        clip = Gathering(job.format, room=len(frames))
         for frame in frames:
             order.check(frame)
-        self._check_count(len(frames))
-        return await self._summarise(list(frames), job, window=0)
+            clip.add(frame)
+        return await self._summarise(clip, job, window=0)
 
     async def describe_stream(
-        self, frames: AsyncIterator[EncodedFrame], job: Job
+        self, batches: AsyncIterator[Iterable[EncodedFrame]], job: Job
     ) -> AsyncGenerator[TextPiece | WindowSummary, None]:
-        """Text and summaries, window by window, while frames still come. Raises what `describe` raises."""
+        """Text and summaries, window by window, while frames still come, several at a time. Raises what `describe`
+        raises."""
         events: asyncio.Queue[TextPiece | WindowSummary | None] = asyncio.Queue()
-        windows = asyncio.create_task(self._run_windows(frames, job, events))
+        windows = asyncio.create_task(self._run_windows(batches, job, events))
         windows.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -105,17 +108,17 @@ class Captioner:
 
     async def _run_windows(
         self,
-        frames: AsyncIterator[EncodedFrame],
+        batches: AsyncIterator[Iterable[EncodedFrame]],
         job: Job,
         events: asyncio.Queue[TextPiece | WindowSummary | None],
     ) -> None:
         order = FrameOrder(job.format.encoding)
         free = asyncio.Semaphore(MAX_WINDOWS_IN_FLIGHT)
-        gathered: list[EncodedFrame] = []
+        gathered = Gathering(job.format, room=job.window or ROOM_FRAMES)
         count = 0
         previous: asyncio.Task[None] | None = None
 
-        async def summarise(window: int, clip: list[EncodedFrame], before: asyncio.Task[None] | None) -> None:
+        async def summarise(window: int, clip: Gathering, before: asyncio.Task[None] | None) -> None:
             try:
                 summary = await self._summarise(clip, job, window, events.put_nowait)
                 if before is not None:
@@ -126,15 +129,16 @@ class Captioner:
 
         try:
             async with asyncio.TaskGroup() as group:
-                async for frame in frames:
-                    order.check(frame)
-                    gathered.append(frame)
-                    self._check_count(len(gathered))
-                    if len(gathered) == job.window:
-                        await free.acquire()
-                        previous = group.create_task(summarise(count, gathered, previous))
-                        gathered, count = [], count + 1
-                if gathered or count == 0:
+                async for batch in batches:
+                    for frame in batch:
+                        order.check(frame)
+                        self._check_count(len(gathered) + 1)
+                        gathered.add(frame)
+                        if len(gathered) == job.window:
+                            await free.acquire()
+                            previous = group.create_task(summarise(count, gathered, previous))
+                            gathered, count = Gathering(job.format, room=job.window), count + 1
+                if len(gathered) or count == 0:
                     self._check_count(len(gathered))
                     await free.acquire()
                     group.create_task(summarise(count, gathered, previous))
@@ -143,18 +147,18 @@ class Captioner:
 
     async def _summarise(
         self,
-        frames: list[EncodedFrame],
+        gathered: Gathering,
         job: Job,
         window: int,
         tell: Callable[[TextPiece], None] | None = None,
     ) -> WindowSummary:
-        seconds = [frame.pts_seconds for frame in frames]
-        if job.format.encoding is Encoding.RGB24 and sum(len(frame.data) for frame in frames) <= INLINE_BYTES:
-            pictures = decode_frames(frames, job.format)
-        else:
+        seconds, pictures = gathered.pts_seconds, gathered.pictures
+        if pictures is None:
             self._describer.check(within_seconds=self._remaining_seconds())  # before the work, not after it
-            pictures = await self._decoding.decode(frames, job.format, within_seconds=self._remaining_seconds())
-        frames.clear()  # a window that waits for its turn is held once, not twice
+            pictures = await self._decoding.decode(
+                gathered.encoded, job.format, within_seconds=self._remaining_seconds()
+            )
+            gathered.encoded.clear()  # a window that waits for its turn is held once, not twice
         clip = Clip(pictures, seconds, job.prompt, job.options)
         card = self.card
         with self._telemetry.tracer.span("describe") as span:

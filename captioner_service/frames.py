@@ -1,4 +1,4 @@
-"""Frames as they arrive, checked and decoded into the array that an engine is given."""
+"""Frames as they arrive, checked and gathered into the array that an engine is given."""
 
 from __future__ import annotations
 
@@ -86,24 +86,68 @@ class FrameOrder:
         self._last = frame
 
 
+class Gathering:
+    """The frames of one clip as they come. Raw ones go to their place at once, while they are at hand in the
+    processor's cache; others are kept as they are, for `decode_frames`.
+
+    room: raw frames that are expected; more may come.
+    """
+
+    def __init__(self, format: FrameFormat, *, room: int) -> None:
+        self._format = format
+        self._room = max(1, room)
+        self._raw: NDArray[np.uint8] | None = None
+        self.encoded: list[EncodedFrame] = []
+        self.pts_seconds: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self.pts_seconds)
+
+    @property
+    def pictures(self) -> NDArray[np.uint8] | None:
+        """Raw frames as one array: uint8, (frames, height, width, 3), RGB; None where there are encoded ones."""
+        return None if self._raw is None else self._raw[: len(self)]
+
+    def add(self, frame: EncodedFrame) -> None:
+        """Takes the next frame. Raises FrameSizeMismatch or FrameTooLarge for a raw one."""
+        if self._format.encoding is Encoding.RGB24:
+            self._put(_raw(frame, self._format.size))
+        else:
+            self.encoded.append(frame)
+        self.pts_seconds.append(frame.pts_seconds)
+
+    def _put(self, picture: NDArray[np.uint8]) -> None:
+        number = len(self)
+        _check_pixels(picture, number + 1)
+        if self._raw is None:
+            self._raw = np.empty((self._room, *picture.shape), np.uint8)
+        elif number == len(self._raw):
+            self._raw = np.concatenate([self._raw, np.empty_like(self._raw)])
+        self._raw[number] = picture
+
+
 def decode_frames(frames: Sequence[EncodedFrame], format: FrameFormat) -> NDArray[np.uint8]:
-    """The frames as one array: uint8, (frames, height, width, 3), RGB.
+    """Encoded frames as one array: uint8, (frames, height, width, 3), RGB.
 
     Blocks for about 1 ms a frame. Raises FrameInvalid, FrameSizeMismatch or FrameTooLarge, naming the frame.
     """
     size = format.size
     decoded = []
     for frame in frames:
-        picture = _raw(frame, size) if format.encoding is Encoding.RGB24 else _image(frame, format.encoding, size)
-        height, width = picture.shape[:2]
-        size = (width, height)
-        if width * height * len(frames) > MAX_CLIP_PIXELS:
-            raise failures.FrameTooLarge(
-                f"{len(frames)} frames of {width} x {height} are more than a clip may hold; send them smaller.",
-                field="frames.data",
-            )
+        picture = _image(frame, format.encoding, size)
+        size = (picture.shape[1], picture.shape[0])
+        _check_pixels(picture, len(frames))
         decoded.append(picture)
     return np.stack(decoded)
+
+
+def _check_pixels(picture: NDArray[np.uint8], frames: int) -> None:
+    height, width = picture.shape[:2]
+    if width * height * frames > MAX_CLIP_PIXELS:
+        raise failures.FrameTooLarge(
+            f"{frames} frames of {width} x {height} are more than a clip may hold; send them smaller.",
+            field="frames.data",
+        )
 
 
 def _raw(frame: EncodedFrame, size: tuple[int, int] | None) -> NDArray[np.uint8]:

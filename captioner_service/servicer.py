@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -55,7 +55,7 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
             raise InvalidRequest("CaptionClip has neither window nor text_deltas; use Caption.", field=field)
         if request.validate_only:
             return pb.CaptionClipResponse(request_id=request_id)
-        summary = await self._captioner.describe(to_frames(request.frames), job)
+        summary = await self._captioner.describe(list(to_frames(request.frames)), job)
         return pb.CaptionClipResponse(request_id=request_id, summary=summary_message(summary, self._captioner.card))
 
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
@@ -73,7 +73,7 @@ class CaptionerServicer(captioner_pb2_grpc.CaptionerServiceServicer):
         yield pb.CaptionResponse(sequence=1, accepted=accepted)
         sequence, summaries = 2, 0
         arriving = _Arriving(requests, idle_seconds=self._settings.idle_seconds)
-        async with aclosing(self._captioner.describe_stream(arriving.frames(), job)) as events:
+        async with aclosing(self._captioner.describe_stream(arriving.batches(), job)) as events:
             async for event in events:
                 if isinstance(event, TextPiece):
                     yield pb.CaptionResponse(sequence=sequence, text_delta=delta_message(event))
@@ -94,7 +94,7 @@ class _Arriving:
         self._idle_seconds = idle_seconds
         self.count = 0
 
-    async def frames(self) -> AsyncIterator[EncodedFrame]:
+    async def batches(self) -> AsyncIterator[Iterator[EncodedFrame]]:
         """Raises InputCountMismatch, InvalidRequest for an empty batch, and what `Requests.input` raises."""
         async for message in self._requests.input(idle_seconds=self._idle_seconds):
             if message.WhichOneof("request") == "end_of_input":
@@ -106,9 +106,8 @@ class _Arriving:
                 return
             if not 1 <= len(message.frames.frames) <= MAX_BATCH_FRAMES:
                 raise InvalidRequest(f"A message must hold 1 to {MAX_BATCH_FRAMES} frames.", field="frames.frames")
-            for frame in to_frames(message.frames.frames):
-                self.count += 1
-                yield frame
+            self.count += len(message.frames.frames)
+            yield to_frames(message.frames.frames)
 
 
 def _error(sequence: int, status: status_pb2.Status) -> pb.CaptionResponse:

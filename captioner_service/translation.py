@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from captioner_service.captioner import Job, TextPiece, WindowSummary
 from captioner_service.clip import FinishReason, GenerationOptions, Prompt, StatementKind
@@ -50,13 +50,16 @@ def to_job(config: pb.CaptionConfig, prompts: PromptStock, card: ModelCard) -> J
     )
 
 
-def to_frames(messages: Iterable[media_pb2.Frame]) -> list[EncodedFrame]:
-    """Frames, still encoded. Raises InvalidRequest for a time that no Duration may hold."""
-    messages = list(messages)
+def to_frames(messages: Iterable[media_pb2.Frame]) -> Iterator[EncodedFrame]:
+    """Frames, still encoded, one after another: the bytes of each are a copy, best used while it is at hand.
+
+    Raises InvalidRequest for a time that no Duration may hold.
+    """
     for message in messages:
-        if not (abs(message.pts.seconds) <= _MAX_SECONDS and abs(message.pts.nanos) < _NANOS):
+        pts = message.pts
+        if not (abs(pts.seconds) <= _MAX_SECONDS and abs(pts.nanos) < _NANOS):
             raise InvalidRequest(f"The pts of frame {message.index} is no valid Duration.", field="frames.pts")
-    return [EncodedFrame(message.index, to_seconds(message.pts), message.data) for message in messages]
+        yield EncodedFrame(message.index, to_seconds(pts), message.data)
 
 
 def max_frame_bytes(job: Job) -> int:
