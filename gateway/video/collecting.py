@@ -13,7 +13,7 @@ from gateway.video.container import refuse_pixels
 from gateway.video.findings import Findings
 from gateway.video.limits import SandboxLimits
 from gateway.video.opening import OpenVideo
-from gateway.video.pictures import Geometry, Orientation, Painter, encoded, orientation_of, output_size
+from gateway.video.pictures import Geometry, Orientation, Painter, encoded, is_hdr, orientation_of, output_size
 from gateway.video.plan import SamplingPlan
 from vidtomusictags.rpc import failures
 
@@ -33,8 +33,11 @@ class Sink(Protocol):
 class PictureCollector:
     """Makes a picture of each frame as it arrives, all at the size of the first, and lets the frame go."""
 
-    def __init__(self, plan: SamplingPlan, limits: SandboxLimits, sink: Sink, progress: Progress) -> None:
-        self._plan, self._limits = plan, limits
+    def __init__(
+        self, plan: SamplingPlan, limits: SandboxLimits, sink: Sink, progress: Progress, *, tone_maps: bool
+    ) -> None:
+        """tone_maps: HDR becomes SDR; otherwise its code values are left as they are, which looks flat or dark."""
+        self._plan, self._limits, self._tone_maps = plan, limits, tone_maps
         self._sink, self._progress = sink, progress
         self._total = plan.frames
         self._painters = threading.local()
@@ -59,10 +62,12 @@ class PictureCollector:
                 self._settle_on(geometry, frame)
             elif geometry != self.geometry:
                 self.findings.add("mixed_sizes", "The picture changes size within the video; all frames got one size.")
-            self.findings.look_at_frame(frame)
+            self.findings.look_at_frame(frame, tone_mapped=self._tone_maps)
         if not hasattr(self._painters, "mine"):
             self._painters.mine = Painter()
-        picture = self._painters.mine.paint(frame, geometry.orientation, self.size)
+        painter: Painter = self._painters.mine
+        paint = painter.paint_hdr if self._tone_maps and is_hdr(frame) else painter.paint
+        picture = paint(frame, geometry.orientation, self.size)
         data = encoded(picture, self._plan.encoding, self._plan.jpeg_quality)
         with self._lock:
             self._sink.put(index, data)

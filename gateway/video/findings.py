@@ -7,8 +7,8 @@ from av import VideoFrame
 from gateway.video.frame_table import FrameTable, TableKind
 from gateway.video.manifest import Warning
 from gateway.video.opening import OpenVideo
-
-_TRANSFER_PQ, _TRANSFER_HLG = 16, 18  # ITU-T H.273, table 3
+from gateway.video.pictures import is_hdr
+from gateway.video.tone_mapping import TRANSFER_PQ
 
 
 class Findings:
@@ -38,13 +38,19 @@ class Findings:
                 f"The file has {video.candidate_streams} video streams; stream {video.stream.index} was sampled.",
             )
 
-    def look_at_frame(self, frame: VideoFrame) -> None:
-        """Note what one decoded frame shows."""
-        if frame.color_trc in (_TRANSFER_PQ, _TRANSFER_HLG):
-            name = "PQ" if frame.color_trc == _TRANSFER_PQ else "HLG"
-            self.add(
-                "hdr_not_tone_mapped", f"The video is HDR ({name}) and was not tone-mapped; frames look flat or dark."
-            )
+    def look_at_frame(self, frame: VideoFrame, *, tone_mapped: bool) -> None:
+        """Note what one decoded frame shows; tone_mapped: what becomes of it if it is HDR."""
+        if is_hdr(frame):
+            name = "PQ" if frame.color_trc == TRANSFER_PQ else "HLG"
+            if tone_mapped:
+                self.add(
+                    "hdr_tone_mapped", f"The video is HDR ({name}); it was tone-mapped, highlights are compressed."
+                )
+            else:
+                self.add(
+                    "hdr_not_tone_mapped",
+                    f"The video is HDR ({name}) and this sampler does not tone-map; frames look flat or dark.",
+                )
         if frame.interlaced_frame:
             self.add("interlaced", "The video is interlaced and was not deinterlaced; motion shows combing.")
         if frame.is_corrupt:

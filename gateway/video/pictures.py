@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.video.plan import Encoding
+from gateway.video.tone_mapping import TRANSFER_HLG, TRANSFER_PQ, tone_mapped
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ def orientation_of(frame: VideoFrame) -> Orientation | None:
     return None
 
 
+def is_hdr(frame: VideoFrame) -> bool:
+    """Whether the frame's code values stand for light as PQ or HLG has it."""
+    return frame.color_trc in (TRANSFER_PQ, TRANSFER_HLG)
+
+
 def output_size(display_size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
     """Width and height of the pictures that are asked for, the aspect kept."""
     if short_side is None:
@@ -110,6 +116,15 @@ class Painter:
             frame, width, height, "rgb24", interpolation=Interpolation[interpolation], threads=1
         )
         return orientation.apply(np.asarray(picture.to_ndarray(), dtype=np.uint8))
+
+    def paint_hdr(self, frame: VideoFrame, orientation: Orientation, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """As `paint`, the frame being HDR: scaled in 16 bits, and then tone-mapped (597x336: 30 ms, against 9)."""
+        width, height = (size[1], size[0]) if orientation.transposed else size
+        picture = self._reformatter.reformat(
+            frame, width, height, "rgb48le", interpolation=Interpolation.BICUBIC, threads=1
+        )
+        signal = np.asarray(picture.to_ndarray(), dtype=np.uint16)
+        return orientation.apply(tone_mapped(signal, frame.color_trc, frame.color_primaries))
 
     def thumbnail(self, frame: VideoFrame) -> NDArray[np.float32]:
         """The frame squeezed to float32 (18, 32, 3), for comparing frames."""

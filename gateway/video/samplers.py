@@ -30,12 +30,14 @@ class Sampler:
     choose: picks at most `count` frames of the span, distinct and in time order; may glance at frames to decide.
     aims_at_keyframes: the table must hold the true display times of the keyframes, not predictions.
     reads_packets: the table must hold a trace of all packets.
+    keeps_code_values: pictures are exactly what the decoder's code values convert to, so HDR is not tone-mapped.
     """
 
     description: str
     choose: Callable[[FrameTable, Span, int, Glance], list[Pick]]
     aims_at_keyframes: bool = False
     reads_packets: bool = False
+    keeps_code_values: bool = False
 
 
 def uniform(table: FrameTable, span: Span, count: int, glance: Glance) -> list[Pick]:
@@ -104,7 +106,9 @@ def shots(table: FrameTable, span: Span, count: int, glance: Glance) -> list[Pic
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
         "uniform": Sampler("the middles of equal spans of time", uniform),
-        "notebook": Sampler("every n-th frame from the first on, as the prototype counted", notebook),
+        "notebook": Sampler(
+            "every n-th frame from the first on, as the prototype counted", notebook, keeps_code_values=True
+        ),
         "snap": Sampler("a keyframe near the middle of each span, for speed", snap, aims_at_keyframes=True),
         "shots": Sampler("as many different shots as possible, the longest first", shots, reads_packets=True),
     }

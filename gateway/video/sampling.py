@@ -51,7 +51,7 @@ def sample_video(
         threads = min(threads, _affordable_threads(video, limits))
         kind = TableKind.INDEX
         while True:
-            pictures = PictureCollector(plan, limits, sink, progress)
+            pictures = PictureCollector(plan, limits, sink, progress, tone_maps=not sampler.keeps_code_values)
             try:
                 attempt.read(sampler, kind, pictures, threads)
             except TableMistaken:
