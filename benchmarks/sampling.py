@@ -3,13 +3,16 @@
     python benchmarks/sampling.py                      a quick look: 1080p, 10 s and 60 s
     python benchmarks/sampling.py --full               codec x GOP x length x resolution
     python benchmarks/sampling.py --codecs h264 --gops 48 --seconds 600 --sizes 1080p
+    python benchmarks/sampling.py --add --rounds 0 --memory    peak memory for rows that were measured before
 
 Every contender opens the clip, takes 8 frames and leaves them as RGB arrays of 336 pixels on the short side. They take
 turns, each in a process of its own that stays warm, in a new order each round; the table gives medians, and ratios to
-the prototype's loop (higher is faster). Peak
-memory is that of a process of its own. Peers belong in an environment of their own, with this repository on its
-PYTHONPATH: `pip install torch==2.13.0 && pip install --no-deps torchcodec==0.13.0 && pip install decord2
-opencv-python-headless av pillow matplotlib`. What is missing is named as missing.
+the prototype's loop (higher is faster). "prefixes" and "needed" are the floors of sampling_floor.py; "decoded" are
+the packets that ours decodes, of all frames of the clip. Peak memory is that of a process of its own.
+
+Peers belong in an environment of their own, with this repository on its PYTHONPATH: `pip install torch==2.13.0 && pip
+install --no-deps torchcodec==0.13.0 && pip install decord2 opencv-python-headless av pillow matplotlib`. What is
+missing is named as missing.
 """
 
 from __future__ import annotations
@@ -29,10 +32,12 @@ from pathlib import Path
 from typing import Any
 
 from sampling_clips import CODECS, SIZES, Case, clip_for
-from sampling_contenders import Contender, Job, contenders, floor_seconds, ours
+from sampling_contenders import Contender, Job, contenders, ours
+from sampling_floor import floor_of
 from sampling_processes import Contestant, Failed
+from sampling_report import OURS, header, lead, line, markdown, plot, ratio
 
-SLOW_SECONDS = 20.0  # what took longer than this once is not run again
+SLOW_SECONDS = 6.0  # what took longer than this once is not run again
 
 
 def main() -> None:
@@ -41,21 +46,40 @@ def main() -> None:
         _run_once(options.one, Path(options.clip), options.threads)
         return
     options.clips.mkdir(parents=True, exist_ok=True)
-    present = [contender for contender in contenders() if not contender.missing]
-    for contender in contenders():
+    everyone = [contender for contender in contenders() if not options.only or contender.name in options.only]
+    present = [contender for contender in everyone if not contender.missing]
+    for contender in everyone:
         if contender.missing:
             print(f"missing: {contender.name} ({contender.missing})")
-    print(_header(present))
-    contestants = [Contestant(contender) for contender in present]
-    rows = []
+    names = [contender.name for contender in present]
+    rows = {row["case"]: row for row in _earlier_rows(options)}
+    contestants = [Contestant(contender) for contender in present] if options.rounds else []
+    print(header(names))
     for case in _cases(options):
+        _tell(f"{case.name}: making the clip")
         row = _measure(case, clip_for(case, options.clips), present, contestants, options)
-        print(_line(row, present), flush=True)
-        rows.append(row)
-        _write(options.out, rows, present)
+        if not options.rounds and case.name in rows:
+            row = rows[case.name] | {"peak_mib": row["peak_mib"]}
+        rows[case.name] = row
+        _tell("")
+        print(line(row, names), flush=True)
+        _write(options.out, list(rows.values()), names)
     for contestant in contestants:
         contestant.end()
-    print(f"\nwrote {options.out}.json" + (f" and {options.out}.png" if _plot(options.out, rows, present) else ""))
+    names = [contender.name for contender in contenders() if any(contender.name in r["seconds"] for r in rows.values())]
+    options.out.with_suffix(".md").write_text(markdown(list(rows.values()), names))
+    drawn = plot(options.out.with_suffix(".png"), list(rows.values()), names)
+    print(f"\nwrote {options.out}.json and .md" + (" and .png" if drawn else ""))
+
+
+def _earlier_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    earlier = options.out.with_suffix(".json")
+    return list(json.loads(earlier.read_text())["rows"]) if options.add and earlier.exists() else []
+
+
+def _tell(progress: str) -> None:
+    """Show what is going on, on a terminal or in a log of its own, in place of what was shown before."""
+    print(f"\r{progress:<78}", end="" if progress else "\r", file=sys.stderr, flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -67,6 +91,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="all sizes, and 10 minutes too")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", nargs="+", choices=[contender.name for contender in contenders()], metavar="NAME")
+    parser.add_argument("--add", action="store_true", help="add to the rows of OUT.json instead of starting anew")
     parser.add_argument("--memory", action="store_true", help="measure peak memory too, one process for each cell")
     parser.add_argument("--clips", type=Path, default=Path(tempfile.gettempdir()) / "vidtags-benchmark-clips")
     parser.add_argument("--out", type=Path, default=Path("sampling"), help="results go to OUT.json and OUT.png")
@@ -95,25 +121,26 @@ def _measure(
     job, effort = _job(path, options.threads)
     seconds: dict[str, list[float]] = {contender.name: [] for contender in present}
     failed: dict[str, str] = {}
-    floor = []
     order = random.Random(case.name)
-    for _ in range(options.rounds):
+    for round_number in range(options.rounds):
         for contestant in order.sample(contestants, len(contestants)):
             taken = seconds[contestant.name]
+            _tell(f"{case.name}: round {round_number + 1} of {options.rounds}, {contestant.name}")
             if contestant.name in failed or (taken and max(taken) > SLOW_SECONDS):
                 continue
             try:
                 taken.append(contestant.seconds(job))
             except Failed as failure:
                 failed[contestant.name] = str(failure)
-        floor.append(floor_seconds(job))
     medians = {name: statistics.median(taken) for name, taken in seconds.items() if taken and name not in failed}
     return {
         "case": case.name,
+        "frames": case.frames,
+        "exact_peers": [c.name for c in present if c.exact and c.name != OURS],
         "seconds": medians,
         "runs": {name: len(taken) for name, taken in seconds.items()},
         "failed": failed,
-        "floor_seconds": statistics.median(floor),
+        "floor": vars(min((floor_of(job) for _ in range(2)), key=lambda floor: floor.needed)),
         "effort": effort,
         "peak_mib": {c.name: _peak_mib(c, path, options.threads) for c in present} if options.memory else {},
     }
@@ -149,81 +176,16 @@ def _peak_mib(contender: Contender, path: Path, threads: int) -> int | None:
     return int(run.stdout.split()[-1]) if run.returncode == 0 and run.stdout.split() else None
 
 
-def _ratio(row: dict[str, Any], name: str) -> float | None:
-    seconds = row["seconds"]
-    return seconds["prototype"] / seconds[name] if name in seconds and "prototype" in seconds else None
-
-
-def _best_peer(row: dict[str, Any], present: list[Contender]) -> float | None:
-    """How many times as fast as the fastest exact peer ours is."""
-    peers = [row["seconds"][c.name] for c in present if c.exact and c.name != "ours" and c.name in row["seconds"]]
-    return min(peers) / row["seconds"]["ours"] if peers else None
-
-
-def _header(present: list[Contender]) -> str:
-    names = "".join(f"{contender.name:>24}" for contender in present)
-    return f"{'clip':<28}{names}{'ours/best peer':>16}{'floor/ours':>12}"
-
-
-def _line(row: dict[str, Any], present: list[Contender]) -> str:
-    cells = []
-    for contender in present:
-        ratio = _ratio(row, contender.name)
-        if contender.name in row["failed"]:
-            cells.append("failed")
-        elif ratio is None:
-            cells.append("-")
-        else:
-            memory = row["peak_mib"].get(contender.name)
-            milliseconds = 1000 * row["seconds"][contender.name]
-            cells.append(f"{milliseconds:.0f} ms {ratio:.1f}x" + (f" {memory}M" if memory else ""))
-    best = _best_peer(row, present)
-    floor = row["floor_seconds"] / row["seconds"]["ours"]
-    tail = f"{best:>15.2f}x" if best else f"{'-':>16}"
-    return f"{row['case']:<28}" + "".join(f"{cell:>24}" for cell in cells) + f"{tail}{floor:>11.2f}x"
-
-
-def _write(out: Path, rows: list[dict[str, Any]], present: list[Contender]) -> None:
+def _write(out: Path, rows: list[dict[str, Any]], names: list[str]) -> None:
     facts = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "missing": {contender.name: contender.missing for contender in contenders() if contender.missing},
         "rows": [
-            row
-            | {
-                "ratio_to_prototype": {c.name: _ratio(row, c.name) for c in present},
-                "ratio_to_best_peer": _best_peer(row, present),
-            }
+            row | {"ratio_to_prototype": {name: ratio(row, name) for name in names}, "ratio_to_best_peer": lead(row)}
             for row in rows
         ],
     }
     out.with_suffix(".json").write_text(json.dumps(facts, indent=1))
-
-
-def _plot(out: Path, rows: list[dict[str, Any]], present: list[Contender]) -> bool:
-    """Draw the ratios as grouped bars; False where matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: PLC0415
-    except ImportError:
-        print("missing: matplotlib, so no plot")
-        return False
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    figure, axes = pyplot.subplots(figsize=(10, 1 + 0.9 * len(rows)))
-    shown = [contender for contender in present if contender.name != "prototype"]
-    thickness = 0.8 / len(shown)
-    for place, contender in enumerate(shown):
-        ratios = [_ratio(row, contender.name) or 0.0 for row in rows]
-        axes.barh([n + place * thickness for n in range(len(rows))], ratios, thickness, label=contender.name)
-    axes.set_yticks([n + 0.4 for n in range(len(rows))], [row["case"] for row in rows])
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.axvline(1.0, color="black", linewidth=0.8)
-    axes.set_xlabel("times as fast as the prototype's loop")
-    axes.legend(loc="lower right")
-    figure.tight_layout()
-    figure.savefig(out.with_suffix(".png"), dpi=120)
-    return True
 
 
 if __name__ == "__main__":

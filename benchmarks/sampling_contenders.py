@@ -37,12 +37,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Contender:
-    """A way of sampling. exact: it promises the frames at the given indices. missing: why it cannot run here."""
+    """A way of sampling. exact: it promises the frames at the given indices. missing: why it cannot run here.
+
+    module: what it imports, which is no part of the time.
+    """
 
     name: str
     sample: Callable[[Job], Pictures]
     exact: bool
     missing: str = ""
+    module: str = "av"
 
 
 class _Array:
@@ -147,45 +151,17 @@ def contenders() -> list[Contender]:
         Contender("ours", lambda job: ours(job.path, "uniform", job.threads)[1], exact=True),
         Contender("ours, snap", lambda job: ours(job.path, "snap", job.threads)[1], exact=False),
         Contender("prototype", _prototype, exact=False),
-        Contender("decord", _decord, exact=True, missing=_needs("decord")),
-        Contender("torchcodec exact", _torchcodec("exact"), exact=True, missing=torchcodec),
-        Contender("torchcodec approximate", _torchcodec("approximate"), exact=True, missing=torchcodec),
-        Contender("opencv", _opencv, exact=True, missing=_needs("cv2")),
+        Contender("decord", _decord, exact=True, missing=_needs("decord"), module="decord"),
+        Contender(
+            "torchcodec exact", _torchcodec("exact"), exact=True, missing=torchcodec, module="torchcodec.decoders"
+        ),
+        Contender(
+            "torchcodec approximate",
+            _torchcodec("approximate"),
+            exact=True,
+            missing=torchcodec,
+            module="torchcodec.decoders",
+        ),
+        Contender("opencv", _opencv, exact=True, missing=_needs("cv2"), module="cv2"),
         Contender("ffmpeg", _ffmpeg, exact=True, missing="" if shutil.which("ffmpeg") else "ffmpeg is not on the path"),
     ]
-
-
-def floor_seconds(job: Job) -> float:
-    """Time to decode, with one decoder and all threads, just the GOP prefixes that the targets need.
-
-    Opening, seeking, scaling and leaving out reference-free pictures are not in it; the packets are in memory.
-    """
-    import time  # noqa: PLC0415
-
-    with av.open(str(job.path)) as container:
-        stream = container.streams.video[0]
-        packets = [packet for packet in container.demux(stream) if packet.size]
-        shown = sorted(packet.pts for packet in packets if packet.pts is not None)
-        targets = sorted(shown[index] for index in job.indices)
-        prefixes: list[list[Any]] = []
-        gop: list[Any] = []
-        for packet in packets:
-            if packet.is_keyframe:
-                gop = []
-            gop.append(packet)
-            if packet.pts in targets:
-                if prefixes and prefixes[-1][0] is gop[0]:
-                    prefixes.pop()
-                prefixes.append(list(gop))
-        decoder = stream.codec_context
-        decoder.thread_type, decoder.thread_count = "FRAME", job.threads
-        decoder.decode(prefixes[0][0])
-        decoder.decode(None)
-        decoder.flush_buffers()
-        began = time.perf_counter()
-        for prefix in prefixes:
-            for packet in prefix:
-                decoder.decode(packet)
-            decoder.decode(None)
-            decoder.flush_buffers()
-        return time.perf_counter() - began
