@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from vidtomusictags.rpc.credentials import Credentials
@@ -64,6 +64,14 @@ class GatewaySettings(HostSettings):
         "300 for services of others that keep gRPC's own limit of pings.",
     )
     heartbeat_seconds: float = Field(5.0, gt=0, le=10, description="An event is sent at least this often.")
+
+    @model_validator(mode="after")
+    def _any_upload_fits_a_minute(self) -> Self:
+        if 0 < self.caller_bytes_a_minute < self.max_upload_bytes:
+            raise ValueError(
+                "caller_bytes_a_minute is less than max_upload_bytes, so that no caller could send the largest upload"
+            )
+        return self
 
     @property
     def upstream_credentials(self) -> Credentials:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,15 +45,19 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway_between(
-    captioner: FakeCaptioner, classifier: FakeClassifier, directory: Path, **settings: Any
+    captioner: FakeCaptioner,
+    classifier: FakeClassifier,
+    directory: Path,
+    hosted: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Gateway]:
+    """hosted: settings of both fakes."""
     root, spool = directory / "root", directory / "spool"
     root.mkdir(exist_ok=True)
     async with AsyncExitStack() as stack:
-        upstreams = {
-            "captioner": f"127.0.0.1:{await stack.enter_async_context(serving_captioner(captioner))}",
-            "classifier": f"127.0.0.1:{await stack.enter_async_context(serving_classifier(classifier))}",
-        }
+        captioner_port = await stack.enter_async_context(serving_captioner(captioner, **hosted or {}))
+        classifier_port = await stack.enter_async_context(serving_classifier(classifier, **hosted or {}))
+        upstreams = {"captioner": f"127.0.0.1:{captioner_port}", "classifier": f"127.0.0.1:{classifier_port}"}
         places = {"roots": (root,), "spool_directory": spool}
         port = await stack.enter_async_context(
             running(GatewaySettings(**FREE_OF_WAITS | upstreams | places | settings))

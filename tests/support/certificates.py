@@ -35,11 +35,15 @@ class Authority:
 
     def issue(self, *identities: str, name: str = "service", **dates: datetime) -> Files:
         """A new certificate for these names and addresses, written over the last one of that name, the key first."""
-        files = Files(self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        files = self.files(name)
         issued = self._issued(identities, dates)
         files.key.write_bytes(issued.private_key_pem.bytes())
         files.certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
         return files
+
+    def files(self, name: str) -> Files:
+        """Where the certificate of that name is."""
+        return Files(self._folder / f"{name}.pem", self._folder / f"{name}.key")
 
     def channel_credentials(self, files: Files | None = None) -> grpc.ChannelCredentials:
         """What a client needs that trusts this authority, and shows a certificate where it has one."""

@@ -21,6 +21,7 @@ from vidtomusictags.rpc.settings import HostSettings
 
 CAPTIONER = captioner_pb2.DESCRIPTOR.services_by_name["CaptionerService"]
 CLASSIFIER = classifier_pb2.DESCRIPTOR.services_by_name["ClassifierService"]
+_CAPTIONER_PERMISSIONS = {"Caption": "caption", "CaptionClip": "caption", "GetModel": "model"}
 Script = Callable[[], Awaitable[None]]
 
 
@@ -56,6 +57,7 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self.describing = asyncio.Event()
         self.configs: list[captioner_pb2.CaptionConfig] = []
         self.frames: list[media_pb2.Frame] = []
+        self.shown: list[dict[str, Any]] = []
 
     async def CaptionClip(
         self, request: captioner_pb2.CaptionClipRequest, context: Any
@@ -79,6 +81,7 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         )
 
     def Caption(self, request_iterator: AsyncIterator[captioner_pb2.CaptionRequest], context: Any) -> Any:
+        self.shown.append(dict(context.invocation_metadata()))
         requests = Requests(request_iterator)
         events = self._events(requests)
         return telling_failures(events, error_event=_error, domain=CAPTIONER.full_name, requests=requests)
@@ -150,7 +153,7 @@ class FakeClassifier(classifier_pb2_grpc.ClassifierServiceServicer):
 async def serving_captioner(fake: FakeCaptioner, **settings: Any) -> AsyncIterator[int]:
     """The fake on a free port of loopback, which is what the block is given."""
     add = partial(captioner_pb2_grpc.add_CaptionerServiceServicer_to_server, fake)
-    async with _serving(Service(CAPTIONER, add), settings) as host:
+    async with _serving(Service(CAPTIONER, add, permissions=_CAPTIONER_PERMISSIONS), settings) as host:
         yield host.port
 
 
@@ -158,7 +161,7 @@ async def serving_captioner(fake: FakeCaptioner, **settings: Any) -> AsyncIterat
 async def serving_classifier(fake: FakeClassifier, **settings: Any) -> AsyncIterator[int]:
     """The same for the classifier."""
     add = partial(classifier_pb2_grpc.add_ClassifierServiceServicer_to_server, fake)
-    async with _serving(Service(CLASSIFIER, add), settings) as host:
+    async with _serving(Service(CLASSIFIER, add, permissions={"Classify": "classify"}), settings) as host:
         yield host.port
 
 

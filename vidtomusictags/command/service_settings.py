@@ -37,10 +37,10 @@ def read_settings(name: ServiceName) -> Any:
     try:
         return settings_class()
     except ValidationError as error:
-        faults = [
-            f"{prefix}{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        ]
+        faults = []
+        for fault in error.errors():
+            place = f"{prefix}{'.'.join(map(str, fault['loc'])).upper()}" if fault["loc"] else f"{prefix}*"
+            faults.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}")
         raise Mistake("the environment is wrong:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
 
 
