@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidtomusictags.client.classifier import ClassifierClient
     from vidtomusictags.client.result import TaggedVideo
     from vidtomusictags.client.tagging import Progress
+    from vidtomusictags.rpc.credentials import Credentials
     from vidtomusictags.rpc.failures import Failure
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "CaptionerClient",
     "ClassifierClient",
     "Client",
+    "Credentials",
     "Failure",
     "Progress",
     "Still",
@@ -34,6 +36,7 @@ _HOMES = {
     "CaptionerClient": "client.captioner",
     "ClassifierClient": "client.classifier",
     "Client": "client.blocking",
+    "Credentials": "rpc.credentials",
     "Failure": "rpc.failures",
     "Progress": "client.tagging",
     "Still": "client.captioner",

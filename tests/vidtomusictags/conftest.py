@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from certificates import Authority, Files
 from grpc_status import rpc_status
 
 from vidtomusictags.captioner.v1 import captioner_pb2, captioner_pb2_grpc
@@ -240,20 +243,61 @@ def script() -> Script:
     return Script()
 
 
-@pytest.fixture
-def fakes(script: Script) -> Iterator[str]:
-    """The address at which all three fakes answer."""
+@contextmanager
+def serving(script: Script, credentials: grpc.ServerCredentials | None = None, interceptors: Any = ()) -> Iterator[str]:
+    """The address at which all three fakes answer, for the length of the block; in TLS with `credentials`."""
     with ThreadPoolExecutor(8) as threads:
-        server = grpc.server(threads)
+        server = grpc.server(threads, interceptors=interceptors)
         gateway_pb2_grpc.add_TaggingServiceServicer_to_server(FakeGateway(script), server)
         captioner_pb2_grpc.add_CaptionerServiceServicer_to_server(FakeCaptioner(script), server)
         classifier_pb2_grpc.add_ClassifierServiceServicer_to_server(FakeClassifier(script), server)
-        port = server.add_insecure_port("127.0.0.1:0")
+        address = "127.0.0.1:0"
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         server.start()
         try:
             yield f"127.0.0.1:{port}"
         finally:
             server.stop(0).wait()
+
+
+@pytest.fixture
+def fakes(script: Script) -> Iterator[str]:
+    """The address at which all three fakes answer."""
+    with serving(script) as address:
+        yield address
+
+
+class Shown(grpc.ServerInterceptor):
+    """What callers of a guarded fake showed: their tokens, in the order of calls."""
+
+    def __init__(self) -> None:
+        self.tokens: list[Any] = []
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        self.tokens.append(dict(details.invocation_metadata).get("authorization"))
+        return continuation(details)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Fakes that want a certificate of `authority`, and the files of a client that has one and a token."""
+
+    address: str
+    authority: Authority
+    shown: Shown
+    client: Files
+    token_file: Path
+
+
+@pytest.fixture
+def guarded(script: Script, tmp_path: Path) -> Iterator[Guarded]:
+    authority, shown, token_file = Authority(tmp_path / "authority"), Shown(), tmp_path / "token"
+    server = authority.issue("127.0.0.1")
+    pair = (server.key.read_bytes(), server.certificate.read_bytes())
+    token_file.write_text("first\n")
+    credentials = grpc.ssl_server_credentials([pair], authority.pem, require_client_auth=True)
+    with serving(script, credentials, [shown]) as address:
+        yield Guarded(address, authority, shown, authority.issue("client.test", name="client"), token_file)
 
 
 @pytest.fixture

@@ -26,18 +26,28 @@ from vidtomusictags.client.video import Upload, Video, opened
 from vidtomusictags.gateway.v1 import gateway_pb2 as pb
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import TaggingServiceStub
 from vidtomusictags.rpc.channels import stream_channel
+from vidtomusictags.rpc.credentials import Credentials
+from vidtomusictags.rpc.proof import NOTHING, Proof
 
 
 class AsyncClient:
     """Tags videos through a gateway. An asynchronous context manager; made and used on one running event loop.
 
     target: the gateway's address. timeout_seconds: longest that one video may take, its upload included.
+    credentials: what the gateway is shown and known by; left out, plaintext and nothing. Raises OSError or
+    CredentialsUnusable for files that cannot be used, and where a token would be shown to the network.
     """
 
-    def __init__(self, target: str = "127.0.0.1:50050", *, timeout_seconds: float = 300.0) -> None:
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50050",
+        *,
+        timeout_seconds: float = 300.0,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._target = target
         self._timeout_seconds = timeout_seconds
-        self._channel = stream_channel(target, SERVICE)
+        self._channel = stream_channel(target, SERVICE, Proof(credentials) if credentials else NOTHING)
         self._stub = TaggingServiceStub(self._channel)
 
     async def tag(

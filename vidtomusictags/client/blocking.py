@@ -22,18 +22,27 @@ from vidtomusictags.client.tagging import (
 from vidtomusictags.client.video import Upload, Video, opened
 from vidtomusictags.gateway.v1 import gateway_pb2 as pb
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import TaggingServiceStub
+from vidtomusictags.rpc.credentials import Credentials
 
 
 class Client:
     """Tags videos through a gateway. A context manager; `close` does the same.
 
     target: the gateway's address. timeout_seconds: longest that one video may take, its upload included.
+    credentials: what the gateway is shown and known by; left out, plaintext and nothing. Raises OSError or
+    CredentialsUnusable for files that cannot be used, and where a token would be shown to the network.
     """
 
-    def __init__(self, target: str = "127.0.0.1:50050", *, timeout_seconds: float = 300.0) -> None:
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50050",
+        *,
+        timeout_seconds: float = 300.0,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._target = target
         self._timeout_seconds = timeout_seconds
-        self._channel = open_channel(target)
+        self._channel = open_channel(target, credentials)
         self._stub = TaggingServiceStub(self._channel)
 
     def tag(

@@ -8,8 +8,11 @@ from typing import Generic, TypeVar, cast
 
 import grpc
 
+from vidtomusictags.client.renewing import RenewingChannel
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.credentials import Credentials
 from vidtomusictags.rpc.failures import Failure
+from vidtomusictags.rpc.proof import Proof
 from vidtomusictags.rpc.status import from_rpc_error
 
 RequestT = TypeVar("RequestT")
@@ -18,9 +21,24 @@ AcceptedT = TypeVar("AcceptedT")
 _DETAILS = "grpc-status-details-bin"
 
 
-def open_channel(target: str) -> grpc.Channel:
-    """A channel for a blocking client. gRPC's own retries are off: on streams they lose messages."""
-    return grpc.insecure_channel(target, options=(("grpc.enable_retries", 0),))
+def open_channel(target: str, credentials: Credentials | None = None) -> grpc.Channel:
+    """A channel for a blocking client. gRPC's own retries are off: on streams they lose messages.
+
+    credentials: what the service is shown and known by; None for plaintext and nothing. Raises OSError or
+    CredentialsUnusable for files that cannot be used, and where a token would be shown to the network.
+    """
+    options = (("grpc.enable_retries", 0),)
+    if credentials is None or credentials == Credentials():
+        return grpc.insecure_channel(target, options=options)
+
+    def make(shown: grpc.ChannelCredentials | None) -> grpc.Channel:
+        if shown is None:
+            return grpc.insecure_channel(target, options=options)
+        return grpc.secure_channel(target, shown, options=options)
+
+    proof = Proof(credentials)
+    proof.check(target)
+    return RenewingChannel(make, proof)
 
 
 def failure_of(error: grpc.RpcError, *, service: str, target: str, timeout_seconds: float) -> Failure:
@@ -33,14 +51,23 @@ def failure_of(error: grpc.RpcError, *, service: str, target: str, timeout_secon
         return from_rpc_error(error)
     code = call.code()
     if code is grpc.StatusCode.UNAVAILABLE:
-        return failures.UpstreamUnavailable(
-            f"The {service} cannot be reached at {target}; start it, or say where it is.", details={"target": target}
-        )
+        return failures.UpstreamUnavailable(_unreachable(call, service, target), details={"target": target})
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return failures.DeadlineExceeded(f"The {service} gave no answer within {timeout_seconds:g} s; allow more time.")
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return failures.UpstreamBroken(f"What answers at {target} is no {service}; say where the {service} is.")
     return from_rpc_error(error)
+
+
+def _unreachable(call: grpc.Call, service: str, target: str) -> str:
+    """What to do about it; gRPC tells a failed handshake from a closed port in its details alone."""
+    if "andshake" in (call.details() or ""):
+        return (
+            f"The {service} at {target} and this client do not agree on TLS: check that both speak it, that the "
+            "service's certificate is for this address and from an authority that is trusted here, and the other way "
+            "round."
+        )
+    return f"The {service} cannot be reached at {target}; start it, or say where it is."
 
 
 class Conversation(Generic[RequestT, AcceptedT]):

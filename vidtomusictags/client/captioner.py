@@ -15,6 +15,7 @@ from vidtomusictags.client.calls import Conversation, failure_of, open_channel
 from vidtomusictags.client.caption import Caption, to_caption
 from vidtomusictags.client.tagging import OnText, TextPiece, prompt_message
 from vidtomusictags.media.v1 import media_pb2
+from vidtomusictags.rpc.credentials import Credentials
 from vidtomusictags.rpc.durations import to_duration
 from vidtomusictags.rpc.failures import UpstreamBroken
 from vidtomusictags.rpc.status import from_status
@@ -40,12 +41,20 @@ class CaptionerClient:
     """Describes clips through a captioner. A context manager; `close` does the same.
 
     target: the captioner's address. timeout_seconds: longest that one call may take.
+    credentials: what the captioner is shown and known by; left out, plaintext and nothing. Raises OSError or
+    CredentialsUnusable for files that cannot be used, and where a token would be shown to the network.
     """
 
-    def __init__(self, target: str = "127.0.0.1:50051", *, timeout_seconds: float = 300.0) -> None:
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50051",
+        *,
+        timeout_seconds: float = 300.0,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._target = target
         self._timeout_seconds = timeout_seconds
-        self._channel = open_channel(target)
+        self._channel = open_channel(target, credentials)
         self._stub = CaptionerServiceStub(self._channel)
 
     def model(self) -> pb.GetModelResponse:

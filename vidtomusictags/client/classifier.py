@@ -15,6 +15,7 @@ from vidtomusictags.client.calls import failure_of, open_channel
 from vidtomusictags.client.caption import Statement
 from vidtomusictags.client.classification import Classification, TaxonomyRef, to_classification, to_taxonomy_ref
 from vidtomusictags.media.v1 import media_pb2
+from vidtomusictags.rpc.credentials import Credentials
 
 T = TypeVar("T")
 
@@ -36,12 +37,20 @@ class ClassifierClient:
     """Tags summaries through a classifier. A context manager; `close` does the same.
 
     target: the classifier's address. timeout_seconds: longest that one call may take.
+    credentials: what the classifier is shown and known by; left out, plaintext and nothing. Raises OSError or
+    CredentialsUnusable for files that cannot be used, and where a token would be shown to the network.
     """
 
-    def __init__(self, target: str = "127.0.0.1:50052", *, timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50052",
+        *,
+        timeout_seconds: float = 60.0,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._target = target
         self._timeout_seconds = timeout_seconds
-        self._channel = open_channel(target)
+        self._channel = open_channel(target, credentials)
         self._stub = ClassifierServiceStub(self._channel)
 
     def classify(

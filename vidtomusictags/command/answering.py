@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from vidtomusictags.command.credentials import chosen_credentials
 from vidtomusictags.command.endings import Mistake
 from vidtomusictags.command.extras import needing
 from vidtomusictags.command.service_settings import ServiceName, read_settings
@@ -39,7 +40,7 @@ def asking_service(target: str, limits: Limits, *, timeout_seconds: float) -> It
     from vidtomusictags.client.classifier import ClassifierClient  # noqa: PLC0415
 
     taxonomies = cache(for_service)
-    with ClassifierClient(target, timeout_seconds=timeout_seconds) as client:
+    with ClassifierClient(target, timeout_seconds=timeout_seconds, credentials=chosen_credentials()) as client:
         yield lambda summary, taxonomy: client.classify(
             summary,
             taxonomy=taxonomies(taxonomy),

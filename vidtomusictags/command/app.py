@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from vidtomusictags.command import calibrate, caption, classify, evaluate, health, sample, serve, tag, taxonomies, up
+from vidtomusictags.command import (
+    calibrate,
+    caption,
+    classify,
+    credentials,
+    evaluate,
+    health,
+    sample,
+    serve,
+    tag,
+    taxonomies,
+    tokens,
+    up,
+)
 from vidtomusictags.command.endings import EXIT_CODES
 from vidtomusictags.command.group import DEBUG, CommandGroup
 from vidtomusictags.command.help import add
@@ -24,13 +37,22 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
+    ca: credentials.Ca = None,
+    certificate: credentials.Certificate = None,
+    key: credentials.Key = None,
+    token_file: credentials.TokenFile = None,
+    tls: credentials.Tls = False,
+    insecure: credentials.Insecure = False,
     debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of a failure; may stand anywhere.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     """Tags of your own music taxonomy for a video clip.
 
-    Start with `vidtags try CLIP`, which needs no running service.
+    Start with `vidtags try CLIP`, which needs no running service. What services are shown may stand anywhere too.
     """
+    credentials.choose_credentials(
+        credentials.made_credentials(ca, certificate, key, token_file, tls=tls, insecure=insecure)
+    )
     if version:
         print(VERSION)
     elif context.invoked_subcommand is None:
@@ -48,3 +70,4 @@ add(app, calibrate.calibrate)
 app.add_typer(serve.app, name="serve")
 add(app, up.up)
 add(app, health.health)
+app.add_typer(tokens.app, name="tokens")

@@ -8,6 +8,7 @@ import typer
 
 from vidtomusictags.command import options
 from vidtomusictags.command.clips import local_path, sample_clip
+from vidtomusictags.command.credentials import chosen_credentials
 from vidtomusictags.command.documents import print_document
 from vidtomusictags.command.endings import Mistake
 from vidtomusictags.command.extras import needing
@@ -44,7 +45,7 @@ def caption(
 
     with (
         local_path(video) as path,
-        CaptionerClient(captioner, timeout_seconds=timeout) as client,
+        CaptionerClient(captioner, timeout_seconds=timeout, credentials=chosen_credentials()) as client,
         reporting(video, quiet=quiet) as reporter,
     ):
         model = client.model()

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from vidtomusictags.rpc.credentials import CredentialsUnusable
 from vidtomusictags.rpc.failures import Failure
 
 OK, MISTAKE, UNREACHABLE, FAILED = 0, 2, 3, 4
@@ -61,7 +62,7 @@ def ending_of(error: Exception) -> Ending:
     if isinstance(error, Failure):
         hint = " `vidtags up` starts all three services." if "target" in error.details else ""
         return Ending(_exit_code(error), error.message + hint, error.reason, error.field)
-    if isinstance(error, Mistake):
+    if isinstance(error, Mistake | CredentialsUnusable):
         return Ending(MISTAKE, str(error), "INVALID_REQUEST")
     if isinstance(error, _ClickException):
         return Ending(MISTAKE, _usage(error), "INVALID_REQUEST")

@@ -12,9 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from vidtomusictags.command.credentials import chosen_credentials
 from vidtomusictags.command.endings import Mistake
 from vidtomusictags.command.extras import needing
-from vidtomusictags.command.fleet import CAPTIONER, CLASSIFIER, Child
+from vidtomusictags.command.fleet import CAPTIONER, CLASSIFIER, Child, private_settings
 from vidtomusictags.command.service_settings import ServiceName, read_settings
 from vidtomusictags.command.taxonomy_argument import for_service, is_file, read_file
 from vidtomusictags.evaluation.clip_digest import clip_digest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from classifier_service.taxonomy import Taxonomy
     from vidtomusictags.client.classifier import ClassifierClient
     from vidtomusictags.evaluation.clip_sampler import ClipSampler
+    from vidtomusictags.rpc.credentials import Credentials
 
 _START_SECONDS = 120.0
 
@@ -58,12 +60,16 @@ class StagesOpener:
         from vidtomusictags.evaluation.services import ServiceCaptioner, ServiceClassifier  # noqa: PLC0415
 
         address = self._address(CLASSIFIER, spec.classifier, spec.classifier_settings)
-        client = self._stack.enter_context(ClassifierClient(address, timeout_seconds=self._timeout_seconds))
+        client = self._stack.enter_context(
+            ClassifierClient(address, timeout_seconds=self._timeout_seconds, credentials=_shown_to(spec.classifier))
+        )
         classifier = ServiceClassifier(client, spec, for_service(spec.taxonomy or None))
         captioner = None
         if with_clips:
             address = self._address(CAPTIONER, spec.captioner, spec.captioner_settings)
-            describer = self._stack.enter_context(CaptionerClient(address, timeout_seconds=self._timeout_seconds))
+            describer = self._stack.enter_context(
+                CaptionerClient(address, timeout_seconds=self._timeout_seconds, credentials=_shown_to(spec.captioner))
+            )
             captioner = ServiceCaptioner(describer, self._clip_sampler(), spec)
         identities = {stage.identity.stage: stage.identity for stage in (captioner, classifier) if stage is not None}
         stages = Stages(captioner, classifier, clip_digest, spec.repeats)
@@ -86,9 +92,9 @@ class StagesOpener:
             environment = {f"{prefix}_{name.upper()}": value for name, value in own}
             environment |= {
                 f"{prefix}_ENGINE": who,
-                f"{prefix}_LISTEN": "127.0.0.1:0",
                 f"{prefix}_DRAIN_ANNOUNCE_SECONDS": "0",
             }
+            environment |= private_settings(prefix)
             self._addresses[role, who, own] = self._start(role, environment)
         return self._addresses[role, who, own]
 
@@ -112,6 +118,11 @@ class StagesOpener:
             sampling = sampling_clips(workers=self._workers, timeout_seconds=self._timeout_seconds)
             self._sampler = self._stack.enter_context(sampling)
         return self._sampler
+
+
+def _shown_to(who: str) -> Credentials | None:
+    """Nothing to a service of our own, which asks for nothing."""
+    return chosen_credentials() if is_address(who) else None
 
 
 @contextmanager

@@ -30,6 +30,18 @@ _STOP_SECONDS = 40.0
 """A little more than a service takes at most to drain."""
 
 
+_FOR_OTHERS = (
+    *("TLS_CERTIFICATE", "TLS_KEY", "TLS_CLIENT_CA", "TOKENS_FILE", "JWKS_FILE", "HEALTH_LISTEN"),
+    *("UPSTREAM_CA", "UPSTREAM_CERTIFICATE", "UPSTREAM_KEY", "UPSTREAM_TOKEN_FILE"),
+    *("CALLER_MAX_CALLS", "CALLER_REQUESTS_A_MINUTE", "CALLER_BYTES_A_MINUTE"),
+)
+
+
+def private_settings(prefix: str) -> dict[str, str]:
+    """The environment of a service for this process alone: on loopback, with nothing that is for other callers."""
+    return {f"{prefix}_LISTEN": "127.0.0.1:0"} | {f"{prefix}_{name}": "" for name in _FOR_OTHERS}
+
+
 @dataclass(frozen=True)
 class Addresses:
     """Where the three answer."""
@@ -88,12 +100,14 @@ class Child:
 class Fleet:
     """The three services, for the length of the block.
 
-    free_ports: each picks a free port on loopback; otherwise they listen where their settings say.
+    free_ports: each picks a free port on loopback; otherwise they listen where their settings say. private: for this
+    process alone, so that settings of TLS, of callers and of ports for others do not count.
     output: where what they write goes; None: to this process's stderr.
     """
 
-    def __init__(self, *, free_ports: bool, output: IO[bytes] | None = None) -> None:
+    def __init__(self, *, free_ports: bool, private: bool = False, output: IO[bytes] | None = None) -> None:
         self._free_ports = free_ports
+        self._private = private
         self._output = output
         self._children: list[Child] = []
         self._deadline = time.monotonic() + _START_SECONDS
@@ -127,6 +141,8 @@ class Fleet:
         )
         if self._free_ports:
             environment[f"{prefix}_LISTEN"] = "127.0.0.1:0"
+        if self._private:
+            environment |= private_settings(prefix)
         child = Child(name, environment, self._output)
         self._children.append(child)
         return child
@@ -136,7 +152,7 @@ class Fleet:
 def private_fleet(*, quiet: bool = False) -> Iterator[Addresses]:
     """The three on free ports, silent unless one does not start, for the length of the block."""
     console = Console(stderr=True, highlight=False, quiet=quiet)
-    with TemporaryFile() as output, Fleet(free_ports=True, output=output) as fleet:
+    with TemporaryFile() as output, Fleet(free_ports=True, private=True, output=output) as fleet:
         try:
             with console.status("starting captioner, classifier and gateway"):
                 addresses = fleet.start()

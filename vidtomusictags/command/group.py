@@ -9,6 +9,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from vidtomusictags.command.credentials import standing_first
 from vidtomusictags.command.endings import UNREACHABLE, Ending, ending_of
 from vidtomusictags.command.text import printable
 
@@ -29,6 +30,7 @@ class CommandGroup(TyperGroup):
     ) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
         debug = _take_debug(arguments)
+        arguments = standing_first(arguments)
         try:
             code = super().main(arguments, "vidtags", complete_var, standalone_mode=False, obj=debug, **extra)
         except Exception as error:

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from vidtomusictags.command import options
+from vidtomusictags.command.credentials import chosen_credentials
 from vidtomusictags.command.documents import print_document
 from vidtomusictags.command.endings import OK, UNREACHABLE
 from vidtomusictags.command.extras import needing
 from vidtomusictags.command.rendering import stdout
 from vidtomusictags.command.service_settings import ServiceName
 
-# In the environment of a service, such as its container, LISTEN says where that service itself is.
+if TYPE_CHECKING:
+    from vidtomusictags.rpc.credentials import Credentials
+
+# In the environment of a service, such as its container, HEALTH_LISTEN and LISTEN say where that service itself is.
 Captioner = Annotated[
-    str, typer.Option(envvar=["VIDTAGS_CAPTIONER", "CAPTIONER_LISTEN"], metavar="ADDRESS", help="The captioner.")
+    str,
+    typer.Option(
+        envvar=["VIDTAGS_CAPTIONER", "CAPTIONER_HEALTH_LISTEN", "CAPTIONER_LISTEN"],
+        metavar="ADDRESS",
+        help="The captioner.",
+    ),
 ]
 Classifier = Annotated[
-    str, typer.Option(envvar=["VIDTAGS_CLASSIFIER", "CLASSIFIER_LISTEN"], metavar="ADDRESS", help="The classifier.")
+    str,
+    typer.Option(
+        envvar=["VIDTAGS_CLASSIFIER", "CLASSIFIER_HEALTH_LISTEN", "CLASSIFIER_LISTEN"],
+        metavar="ADDRESS",
+        help="The classifier.",
+    ),
 ]
 Gateway = Annotated[
-    str, typer.Option(envvar=["VIDTAGS_GATEWAY", "GATEWAY_LISTEN"], metavar="ADDRESS", help="The gateway.")
+    str,
+    typer.Option(
+        envvar=["VIDTAGS_GATEWAY", "GATEWAY_HEALTH_LISTEN", "GATEWAY_LISTEN"], metavar="ADDRESS", help="The gateway."
+    ),
 ]
 
 _ANY_ADDRESS = re.compile(r"^(0\.0\.0\.0|\[::\]):")
@@ -39,6 +57,9 @@ def health(
     captioner: Captioner = options.CAPTIONER,
     classifier: Classifier = options.CLASSIFIER,
     gateway: Gateway = options.GATEWAY,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="Show nothing and speak plaintext, as with ports for probes.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Ask the services whether they are ready for work. Exit code 0: all are; 3: one is not.
@@ -46,6 +67,8 @@ def health(
     Examples:
     vidtags health
     vidtags health captioner --captioner 127.0.0.1:50051
+    vidtags health gateway --gateway gateway.example.com:50050 --ca ca.pem
+    vidtags health gateway --gateway 10.0.0.7:50055 --plaintext
     vidtags health --json
     """
     targets = {
@@ -54,7 +77,8 @@ def health(
         ServiceName.GATEWAY: gateway,
     }
     addresses = {name.value: _ANY_ADDRESS.sub("127.0.0.1:", targets[name]) for name in names or list(ServiceName)}
-    found = {name: (address, readiness(address)) for name, address in addresses.items()}
+    shown = None if plaintext else chosen_credentials()
+    found = {name: (address, readiness(address, shown)) for name, address in addresses.items()}
     if as_json:
         print_document({name: {"address": address, "state": state} for name, (address, state) in found.items()})
     else:
@@ -65,7 +89,7 @@ def health(
     raise typer.Exit(OK if all(state == "ready" for _, state in found.values()) else UNREACHABLE)
 
 
-def readiness(target: str) -> str:
+def readiness(target: str, credentials: Credentials | None = None) -> str:
     """`ready`, `not ready` (loading or draining), `unreachable`, or `unknown` where something else answers."""
     with needing("service"):
         from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
@@ -73,7 +97,9 @@ def readiness(target: str) -> str:
 
     from vidtomusictags.client.calls import open_channel  # noqa: PLC0415
 
-    with open_channel(target) as channel:
+    # Health asks nobody for a token, so that none is shown, whatever the network.
+    tls_alone = replace(credentials, token_file=None) if credentials else None
+    with open_channel(target, tls_alone) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types know no methods
         try:
             response = stub.Check(health_pb2.HealthCheckRequest(service=_READINESS), timeout=_SECONDS)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidtomusictags.command import options
+from vidtomusictags.command.credentials import chosen_credentials
 from vidtomusictags.command.documents import print_document
 from vidtomusictags.command.endings import FAILED, OK, UNREACHABLE, Ending, Mistake
 from vidtomusictags.command.group import tell
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from vidtomusictags.client.blocking import Client
     from vidtomusictags.client.result import TaggedVideo
     from vidtomusictags.client.tagging import TagOptions
+    from vidtomusictags.rpc.credentials import Credentials
 
 _STDIN = "-"
 
@@ -79,7 +81,7 @@ def tag(
         "prompt_text": prompt_text,
     }
     how = _How(as_json=as_json, quiet=quiet, debug=bool(context.obj))
-    with _client(gateway, timeout) as client:
+    with _client(gateway, timeout, chosen_credentials()) as client:
         raise typer.Exit(_tag_all(client, videos, wanted, how))
 
 
@@ -146,10 +148,10 @@ class _Outcome:
 
 
 @contextmanager
-def _client(gateway: str, timeout: float) -> Iterator[Client]:
+def _client(gateway: str, timeout: float, credentials: Credentials | None = None) -> Iterator[Client]:
     from vidtomusictags.client.blocking import Client  # noqa: PLC0415  # gRPC takes long to load; --help needs none
 
-    with Client(gateway, timeout_seconds=timeout) as client:
+    with Client(gateway, timeout_seconds=timeout, credentials=credentials) as client:
         yield client
 
 

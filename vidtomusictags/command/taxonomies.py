@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidtomusictags.command import options
+from vidtomusictags.command.credentials import chosen_credentials
 from vidtomusictags.command.documents import print_document
 from vidtomusictags.command.endings import MISTAKE, OK, Mistake
 from vidtomusictags.command.extras import needing
@@ -127,7 +128,7 @@ def _found(name: str, classifier: str, *, local: bool) -> Taxonomy:
         from classifier_service.taxonomy_translation import to_taxonomy  # noqa: PLC0415
     from vidtomusictags.client.classifier import ClassifierClient  # noqa: PLC0415
 
-    with ClassifierClient(classifier) as client:
+    with ClassifierClient(classifier, credentials=chosen_credentials()) as client:
         return to_taxonomy(client.taxonomy(name))
 
 
@@ -168,6 +169,6 @@ def _served_entries(classifier: str) -> list[dict[str, Any]]:
     from vidtomusictags.client.classifier import ClassifierClient  # noqa: PLC0415
     from vidtomusictags.client.plain import plain  # noqa: PLC0415
 
-    with ClassifierClient(classifier) as client:
+    with ClassifierClient(classifier, credentials=chosen_credentials()) as client:
         entries = [plain(entry) for entry in client.taxonomies()]
     return [{**entry.pop("ref"), **entry} for entry in entries]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -58,6 +59,20 @@ class KnownCallers:
     def by_certificate(self, names: Iterable[str]) -> Caller | None:
         """Whose certificate it is, by any of the names in it. Raises CredentialExpired."""
         return next((self._in_time(self._certificates[name]) for name in names if name in self._certificates), None)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """For people: every caller with what it may do, how many tokens it has, and until when."""
+        tokens = Counter(name for _, name in self._digests)
+        return [
+            {
+                "name": name,
+                "permissions": sorted(caller.permissions or ()),
+                "tokens": tokens[name],
+                "certificates": [shown for shown, owner in self._certificates.items() if owner == name],
+                "expires": expires.isoformat() if expires else "",
+            }
+            for name, (caller, expires) in self._entries.items()
+        ]
 
     def _in_time(self, name: str) -> Caller:
         caller, expires = self._entries[name]

@@ -32,7 +32,7 @@ def stream_channel(
 
     keepalive_seconds: after so long without a word from a connection it is asked for one, and ended where it gives none
     for as long again (20 s at most). Servers that are not ours may allow a ping every five minutes only, and cut
-    connections that are asked more often. Raises ValueError where a token would be shown to the network.
+    connections that are asked more often. Raises CredentialsUnusable where a token would be shown to the network.
     """
     return _opened(target, (*_OPTIONS, *_keepalive(keepalive_seconds), _balanced(service)), proof)
 

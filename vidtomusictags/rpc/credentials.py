@@ -11,6 +11,10 @@ from vidtomusictags.rpc.addresses import leads_to_loopback
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
+class CredentialsUnusable(ValueError):
+    """Credentials that cannot be shown, or must not be."""
+
+
 @dataclass(frozen=True)
 class Credentials:
     """All files are read anew when they change, and may be exchanged while calls run.
@@ -18,7 +22,7 @@ class Credentials:
     ca: PEM file of the authorities that a server's certificate must come from. certificate, key: PEM files of what this
     client shows. token_file: holds a bearer token and nothing else. tls: speak TLS also where there is no `ca`; servers
     are then known by the list of authorities that comes with gRPC. insecure: allow plaintext beyond this machine, for
-    networks that secure it. Raises ValueError for a certificate without a key.
+    networks that secure it. Raises CredentialsUnusable for a certificate without a key.
     """
 
     ca: Path | None = None
@@ -30,7 +34,7 @@ class Credentials:
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("a certificate and its key are a pair: give both or neither")
+            raise CredentialsUnusable("a certificate and its key are a pair: give both or neither")
 
     @property
     def by_tls(self) -> bool:
@@ -38,9 +42,9 @@ class Credentials:
         return self.tls or self.ca is not None or self.certificate is not None
 
     def refuse_plaintext(self, target: str) -> None:
-        """Raises ValueError where calls to this gRPC target would leave this machine unencrypted."""
+        """Raises CredentialsUnusable where calls to this gRPC target would leave this machine unencrypted."""
         if not self.by_tls and not self.insecure and not leads_to_loopback(target):
-            raise ValueError(
+            raise CredentialsUnusable(
                 f"refusing to speak plaintext to {target}: say which authority its certificate comes from, or that the "
                 "network secures the traffic"
             )

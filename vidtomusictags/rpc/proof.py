@@ -8,7 +8,7 @@ from collections.abc import Callable
 import grpc
 
 from vidtomusictags.rpc.certificates import read_authorities, read_pair
-from vidtomusictags.rpc.credentials import Credentials, read_token
+from vidtomusictags.rpc.credentials import Credentials, CredentialsUnusable, read_token
 from vidtomusictags.rpc.reloading import Reloading
 
 AUTHORIZATION = "authorization"
@@ -27,7 +27,7 @@ class Proof:
     """One for all channels that show the same.
 
     on_fault: told where a changed file cannot be used and what was read before stays in use. more: further metadata of
-    each call. Raises OSError or ValueError for files that cannot be used from the first.
+    each call. Raises OSError or CredentialsUnusable for files that cannot be used from the first.
     """
 
     def __init__(
@@ -40,12 +40,15 @@ class Proof:
         self._credentials = credentials
         self._more = more
         token_file = credentials.token_file
-        self._token = Reloading([token_file], lambda: read_token(token_file), on_fault) if token_file else None
         files = [path for path in (credentials.ca, credentials.certificate, credentials.key) if path]
-        self._tls = Reloading(files, self._read_tls, on_fault) if credentials.by_tls else None
+        try:
+            self._token = Reloading([token_file], lambda: read_token(token_file), on_fault) if token_file else None
+            self._tls = Reloading(files, self._read_tls, on_fault) if credentials.by_tls else None
+        except ValueError as error:
+            raise CredentialsUnusable(str(error)) from error
 
     def check(self, target: str) -> None:
-        """Raises ValueError where calls to the target would show the token to the network."""
+        """Raises CredentialsUnusable where calls to the target would show the token to the network."""
         if self._token is not None:
             self._credentials.refuse_plaintext(target)
 

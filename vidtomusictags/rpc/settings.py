@@ -28,7 +28,8 @@ first that is no JSON and tells nothing of the other faults."""
 class HostSettings(SecuritySettings):
     """How a service listens, how much it takes in, how it goes. Services add their own and set the prefix."""
 
-    model_config = SettingsConfigDict(hide_input_in_errors=True)  # it may be a key
+    # hide_input_in_errors: it may be a key. env_ignore_empty: what is set to nothing is not set.
+    model_config = SettingsConfigDict(hide_input_in_errors=True, env_ignore_empty=True)
 
     listen: str = Field("127.0.0.1:0", description="Address and port; port 0 picks a free one.")
     health_listen: str = Field(
