@@ -89,6 +89,8 @@ def _what_about(error: OSError) -> str:
         return "there is no such file or directory"
     if isinstance(error, IsADirectoryError):
         return "is a directory; name a file"
+    if isinstance(error, FileExistsError):
+        return "is there already; name a new file"
     if isinstance(error, PermissionError):
         return "you may not open it"
     return error.strerror or str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,10 @@ def new(
         list[str], typer.Option(metavar="NAME", help=f"What it may do: {', '.join(PERMISSIONS)}; again for more.")
     ],
     days: Annotated[int, typer.Option(min=0, help="Days until it expires; 0: it does not.")] = 0,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the token to a new file, for its owner alone, and show it nowhere."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Make a token for a caller. It is shown this once; the service keeps its digest alone.
@@ -45,6 +50,7 @@ def new(
 
     Examples:
     vidtags tokens new website --permission tag
+    vidtags tokens new website --permission tag --save website.token >> callers.toml
     vidtags tokens new gateway --permission caption,model,classify,on_behalf_of --days 90
     """
     permissions = options.split(permission)
@@ -55,7 +61,10 @@ def new(
     token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None
     entry = _entry(name, token, permissions, expires)
-    if as_json:
+    if save is not None:
+        _write_for_owner(save, token)
+        print(f"\n{entry}", end="")
+    elif as_json:
         print_document({"token": token, "entry": entry})
     else:
         print(f"The token, shown this once:\n\n{token}\n\nFor the service's file of callers:\n\n{entry}", end="")
@@ -93,6 +102,13 @@ def check(
 
 add(app, new)
 add(app, check)
+
+
+def _write_for_owner(path: Path, token: str) -> None:
+    """Raises FileExistsError rather than write over another token."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token + "\n")
 
 
 def _entry(name: str, token: str, permissions: list[str], expires: datetime | None) -> str:

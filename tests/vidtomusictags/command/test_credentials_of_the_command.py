@@ -96,6 +96,19 @@ def test_a_token_is_printed_once_and_never_the_same(vidtags: Any) -> None:
     assert token not in second
 
 
+def test_a_saved_token_is_for_its_owner_alone_and_never_written_over(vidtags: Any, tmp_path: Path) -> None:
+    file = tmp_path / "shop.token"
+    ran = vidtags("tokens", "new", "shop", "--permission", "tag", "--save", file)
+    token = file.read_text().strip()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert token not in ran.stdout
+    assert sha256(token.encode()).hexdigest() in ran.stdout
+    again = vidtags("tokens", "new", "shop", "--permission", "tag", "--save", file)
+    assert again.code == 2
+    assert "is there already" in again.stderr
+    assert file.read_text().strip() == token
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
