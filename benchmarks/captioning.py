@@ -1,7 +1,14 @@
 """How much in-flight slots gain: the same clips one at a time, in static batches and in flight, as ratios of one run.
 
-    python benchmarks/captioning.py                                   # a small model on the CPU
-    python benchmarks/captioning.py --device cuda --slots 1,8,16,32   # LLaVA-NeXT-Video-7B at full size, random weights
+    python benchmarks/captioning.py                           # a small model on the CPU
+    python benchmarks/captioning.py --device cuda --model 7b --slots 1,8,16,32 --alone 4 --rounds 1 --decoding both
+    python benchmarks/captioning.py --model shape --clips 4 --longest 24 --slots 2 --rounds 1   # tries the line above
+
+`7b` is LLaVA-NeXT-Video-7B at full size with random weights in bf16, on which the time of a step does not depend.
+`shape` is the same but for few and narrow layers. For both, each line of ours is followed by the floor of a decode
+step, which is what it must read (weights once, the cache of all rows once) over the bandwidth of memory as measured by
+copying, how far ours is from it, and the peak of the card's memory. "One at a time" is how the prototype generates,
+in bf16; the prototype's FP4 is not used here.
 
 Lengths of text are log-normal (median 55 tokens, as captions are: many short, a few long), the same for all ways; every
 text is forced to its length. Every round runs all ways; the table has medians. On a CPU seconds are processor time of
@@ -24,19 +31,27 @@ declare_missing_operators()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
+from captioning_floor import (  # noqa: E402
+    cache_bytes_per_token,
+    floor_seconds,
+    mean_cached_tokens,
+    measured_bandwidth,
+    stated_bandwidth,
+    weight_bytes,
+)
 from captioning_models import full_size_model, small_model  # noqa: E402
-from captioning_ways import Clock, Load, Run, in_batches, in_flight  # noqa: E402
+from captioning_ways import Clock, Load, Run, in_batches, in_flight, open_slots  # noqa: E402
 
 from captioner_service.clip import Clip, Prompt  # noqa: E402
 from captioner_service.engines.transformers.inputs import InputMaker  # noqa: E402
-from captioner_service.engines.transformers.prefill import Prefiller  # noqa: E402
-from captioner_service.engines.transformers.sizing import bytes_per_token  # noqa: E402
 
 
 def main() -> None:
     """Prints one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--model", choices=["small", "7b", "shape"], help="7b with --device cuda, else small")
+    parser.add_argument("--decoding", choices=["eager", "compiled", "both"], default="eager", help="how ours steps")
     parser.add_argument("--slots", default="1,2,4,8,16", help="slots and sizes of static batches")
     parser.add_argument("--clips", type=int, default=32)
     parser.add_argument("--frames", type=int, default=8)
@@ -48,29 +63,44 @@ def main() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     device = torch.device("cuda:0" if arguments.device == "cuda" else "cpu")
-    model, processor = full_size_model(device) if device.type == "cuda" else small_model()
+    size = arguments.model or ("7b" if device.type == "cuda" else "small")
+    model, processor = small_model() if size == "small" else full_size_model(device, shape=size == "shape")
+    model.to(device)
     load = make_load(processor, arguments.clips, arguments.frames, arguments.longest)
     clock = Clock(device)
     in_batches(model, Load(load.prompts[:1], [8]), 1, clock)  # the first call sets up kernels
+    bandwidth = measured_bandwidth(device, mebibytes=2048 if device.type == "cuda" else 256)
     print(
         f"{len(load.prompts)} clips of {load.prompts[0].prompt_tokens} tokens, {load.tokens} tokens to write, "
-        f"longest {max(load.lengths)}; {describe(device)}"
+        f"longest {max(load.lengths)}; {describe(device, bandwidth)}"
     )
+    decodings = ["eager", "compiled"] if arguments.decoding == "both" else [arguments.decoding]
     alone: list[Run] = []
     static: dict[int, list[Run]] = {slots: [] for slots in map(int, arguments.slots.split(","))}
-    ours: dict[int, list[Run]] = {slots: [] for slots in static}
+    ours: dict[tuple[int, str], list[Run]] = {(slots, how): [] for slots in static for how in decodings}
     for _ in range(arguments.rounds):
         alone.append(run_alone(model, load, arguments.alone or len(load.prompts), clock))
         for slots, runs in static.items():
             runs.append(in_batches(model, load, slots, clock))
-            ours[slots].append(in_flight(model, load, slots, clock, lambda tokens: ""))
+            for how in decodings:
+                if device.type == "cuda":
+                    torch.cuda.reset_peak_memory_stats(device)
+                table = open_slots(model, load, slots, how)
+                if table.decoding != how:
+                    print(f"{slots} slots could not be {how}: they were {table.decoding}")
+                run = in_flight(model, load, table, slots, clock)
+                run.peak_bytes = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+                ours[slots, how].append(run)
+                del table  # its cache would stand in the way of the next one's
     print(f"{'':18}{'tok/s':>8}{'x alone':>9}{'x static':>9}{'mean s':>8}{'p95 s':>8}{'slot use':>9}{'ms/step':>9}")
     show("one at a time", load, alone, alone, None, 1)
     for slots, runs in static.items():
         show(f"static {slots}", load, runs, alone, None, slots)
-        show(f"in flight {slots}", load, ours[slots], alone, runs, slots)
-        if device.type == "cuda":
-            print_floor(model, load, ours[slots][-1], device)
+        for how in decodings:
+            name = f"in flight {slots}" if how == "eager" else f"compiled {slots}"
+            show(name, load, ours[slots, how], alone, runs, slots)
+            if size != "small":
+                print_floor(model, load, ours[slots, how][-1], bandwidth)
 
 
 def make_load(processor: Any, clips: int, frames: int, longest: int) -> Load:
@@ -113,41 +143,31 @@ def _ratio(slower: list[Run], faster: list[Run]) -> float:
     return statistics.median(one.seconds / other.seconds for one, other in zip(slower, faster, strict=True))
 
 
-def print_floor(model: Any, load: Load, run: Run, device: torch.device) -> None:
+def print_floor(model: Any, load: Load, run: Run, bandwidth: float) -> None:
     """How near a decode step is to reading weights and cache once from memory."""
-    weights = sum(
-        p.numel() * p.element_size()
-        for n, p in model.named_parameters()
-        if "vision" not in n and "embed_tokens" not in n
+    prompts = [prompt.prompt_tokens for prompt in load.prompts]
+    weights, a_token = weight_bytes(model), cache_bytes_per_token(model)
+    cached = mean_cached_tokens(prompts, load.lengths, run.steps)
+    floor = floor_seconds(weights=weights, cached_tokens=cached, bytes_per_token=a_token, bytes_per_second=bandwidth)
+    step = run.decode_seconds / run.steps
+    gib = 2**30
+    print(
+        f"{'':18}floor {1000 * floor:.2f} ms a step at {run.row_steps / run.steps:.1f} rows "
+        f"({weights / gib:.2f} GiB of weights, {cached * a_token / gib:.2f} GiB of cache); "
+        f"ours {step / floor:.2f} x that" + (f"; peak {run.peak_bytes / gib:.1f} GiB" if run.peak_bytes else "")
     )
-    cache = bytes_per_token(Prefiller(model, kept_clips=0).read(load.prompts[0]))
-    rows = run.row_steps / run.steps
-    tokens = rows * (load.prompts[0].prompt_tokens + statistics.fmean(load.lengths) / 2)
-    floor = 1000 * (weights + tokens * cache) / bandwidth(device)
-    step = 1000 * run.decode_seconds / run.steps
-    peak = torch.cuda.max_memory_allocated(device) / 2**30
-    print(f"{'':18}floor {floor:.1f} ms a step at {rows:.1f} rows; ours {step / floor:.2f} x that; peak {peak:.1f} GiB")
 
 
-def bandwidth(device: torch.device) -> float:
-    """Bytes a second that the card reads and writes, measured with a copy of 2 GiB."""
-    source = torch.empty(2**31, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    target.copy_(source)
-    begin.record()
-    for _ in range(5):
-        target.copy_(source)
-    end.record()
-    torch.cuda.synchronize(device)
-    return 5 * 2 * 2**31 / (begin.elapsed_time(end) / 1000)
-
-
-def describe(device: torch.device) -> str:
+def describe(device: torch.device, bandwidth: float) -> str:
     """What it ran on."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, {bandwidth(device) / 1e12:.2f} TB/s measured"
-    return "CPU, one thread, processor time"
+    if device.type != "cuda":
+        return f"CPU, one thread, processor time, {bandwidth / 1e9:.1f} GB/s measured"
+    card = torch.cuda.get_device_name(device)
+    stated = stated_bandwidth(card)
+    memory = torch.cuda.get_device_properties(device).total_memory / 2**30
+    return f"{card}, {memory:.0f} GiB, {bandwidth / 1e12:.2f} TB/s measured, " + (
+        f"{stated / 1e12:.2f} stated" if stated else "what it should have is not known here"
+    )
 
 
 if __name__ == "__main__":

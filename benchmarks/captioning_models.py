@@ -27,23 +27,63 @@ def small_model() -> tuple[Any, Any]:
         return model, load_processor(Path(folder))
 
 
-def full_size_model(device: torch.device) -> tuple[Any, Any]:
-    """7.06 billion random weights in bf16 and a processor for 336 pixels: 8 frames are 1152 tokens.
+SHAPE_TEXT = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4}
+SHAPE_TEXT["num_key_value_heads"] = SHAPE_TEXT["num_attention_heads"]
+SHAPE_VISION = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+"""Of a model that goes the way of the full-size one, frames of 336 pixels and all, on a CPU."""
 
-    How long a step takes does not depend on what the weights are.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        llava_next_video(Path(folder))
-        processor = load_processor(Path(folder))
-    side = {"height": 336, "width": 336}
-    processor.video_processor.size = {"shortest_edge": 336}
-    processor.video_processor.crop_size = side
+
+def full_size_config(processor: Any, *, shape: bool = False) -> Any:
+    """LLaVA-NeXT-Video-7B as its public configuration has it. shape: few and narrow layers instead."""
     tokenizer = processor.tokenizer
-    config = transformers.LlavaNextVideoConfig(
-        text_config=transformers.LlamaConfig(vocab_size=32064, max_position_embeddings=4096),
+    return transformers.LlavaNextVideoConfig(
+        text_config=transformers.LlamaConfig(
+            **{
+                "vocab_size": 32064,
+                "hidden_size": 4096,
+                "intermediate_size": 11008,
+                "num_hidden_layers": 32,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 32,
+                "max_position_embeddings": 4096,
+                **(SHAPE_TEXT if shape else {}),
+            }
+        ),
+        vision_config=transformers.CLIPVisionConfig(
+            **{
+                "hidden_size": 1024,
+                "intermediate_size": 4096,
+                "num_hidden_layers": 24,
+                "num_attention_heads": 16,
+                "image_size": 336,
+                "patch_size": 14,
+                "projection_dim": 768,
+                "vocab_size": 32000,
+                **(SHAPE_VISION if shape else {}),
+            }
+        ),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
     )
+
+
+def full_size_processor() -> Any:
+    """Frames of 336 pixels: 8 of them are 1152 tokens."""
+    with tempfile.TemporaryDirectory() as folder:
+        llava_next_video(Path(folder))
+        processor = load_processor(Path(folder))
+    processor.video_processor.size = {"shortest_edge": 336}
+    processor.video_processor.crop_size = {"height": 336, "width": 336}
+    return processor
+
+
+def full_size_model(device: torch.device, *, shape: bool = False) -> tuple[Any, Any]:
+    """7.06 billion random weights in bf16, made on the device itself and nowhere else, and their processor.
+
+    How long a step takes does not depend on what the weights are. shape: see `full_size_config`.
+    """
+    processor = full_size_processor()
+    config = full_size_config(processor, shape=shape)
     with torch.device("meta"):
         model = transformers.LlavaNextVideoForConditionalGeneration(config).to(torch.bfloat16)
     model = model.to_empty(device=device).eval()
@@ -54,8 +94,8 @@ def full_size_model(device: torch.device) -> tuple[Any, Any]:
                 tensor.normal_(0, 0.02, generator=generator)
     # Position tables are buffers that are computed, not loaded.
     _recompute_positions(model, config, device)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
+    model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
     return model, processor
 
 

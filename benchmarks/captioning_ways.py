@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 
 from captioner_service.clip import GenerationOptions
 from captioner_service.engines.transformers.inputs import Prepared
+from captioner_service.engines.transformers.options import Decoding
 from captioner_service.engines.transformers.prefill import Prefiller
 from captioner_service.engines.transformers.slots import Slots
 from captioner_service.worker.generation import Generation
@@ -33,12 +34,15 @@ class Load:
 
 @dataclass
 class Run:
-    """What one way took. completions: seconds from the start to the end of each clip. steps: decode steps."""
+    """What one way took. completions: seconds from the start to the end of each clip. steps: decode steps.
+    peak_bytes: most memory of the card; 0 on a CPU.
+    """
 
     seconds: float = 0.0
     steps: int = 0
     row_steps: int = 0
     decode_seconds: float = 0.0
+    peak_bytes: int = 0
     completions: list[float] = field(default_factory=list)
 
 
@@ -73,20 +77,26 @@ def in_batches(model: Any, load: Load, size: int, clock: Clock) -> Run:
     return run
 
 
-def in_flight(model: Any, load: Load, slots: int, clock: Clock, decode: Callable[[list[int]], str]) -> Run:
-    """Ours: as the worker runs it, one process, everything at hand at the start."""
-    run = Run()
-    prefiller = Prefiller(model, kept_clips=0)
-    example = prefiller.read(load.prompts[0])
+def open_slots(model: Any, load: Load, slots: int, decoding: Decoding) -> Slots:
+    """Slots for a load, warmed up."""
+    example = Prefiller(model, kept_clips=0).read(load.prompts[0])
     longest = max(load.lengths) + max(prompt.prompt_tokens for prompt in load.prompts)
-    table = Slots(model, example, slots=slots, length=longest, end_tokens=frozenset())
+    table = Slots(model, example, slots=slots, length=longest, end_tokens=frozenset(), decoding=decoding)
+    table.warm_up()
+    return table
+
+
+def in_flight(model: Any, load: Load, table: Slots, slots: int, clock: Clock) -> Run:
+    """Ours: as the worker runs it, one process, everything at hand at the start. Tokens are not turned into words."""
+    run, steps = Run(), table.steps
+    prefiller = Prefiller(model, kept_clips=0)
     waiting = deque(
         Generation(
             number,
             GenerationOptions(max_new_tokens=length),
             prompt,
             prompt.prompt_tokens,
-            TextStream(decode),
+            TextStream(lambda tokens: ""),
             float("inf"),
             lambda generation, text: None,
         )
@@ -108,5 +118,5 @@ def in_flight(model: Any, load: Load, slots: int, clock: Clock, decode: Callable
             if generation.ending is not None and generation.id not in ended:
                 ended.add(generation.id)
                 run.completions.append(clock.now() - began)
-    run.seconds, run.steps = clock.now() - began, table.steps
+    run.seconds, run.steps = clock.now() - began, table.steps - steps
     return run
