@@ -13,6 +13,7 @@ from gateway import metrics
 from gateway.clients import CaptionerClient, ClassifierClient, Upstream
 from gateway.servicer import PERMISSIONS, SERVICE, TaggingServicer
 from gateway.settings import GatewaySettings
+from gateway.sources.sources import running_sources
 from gateway.spool import open_spool
 from gateway.tagger import Tagger
 from gateway.video.limits import SandboxLimits
@@ -46,7 +47,7 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
         workers=settings.decode_workers,
         cores=settings.decode_cores or SandboxLimits().cores,
         wall_seconds=settings.decode_seconds,
-        max_file_bytes=max(settings.max_upload_bytes, SandboxLimits().max_file_bytes),
+        max_file_bytes=max(settings.max_upload_bytes, settings.max_remote_bytes, SandboxLimits().max_file_bytes),
     )
     with open_spool(
         settings.spool_directory,
@@ -55,6 +56,7 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
         meter=telemetry.meter,
     ) as spool:
         async with (
+            running_sources(settings.source_rules, spool) as sources,
             running_sandbox(limits, meter=telemetry.meter) as sandbox,
             closing(CaptionerClient(captioners)) as captioner,
             closing(ClassifierClient(classifiers)) as classifier,
@@ -67,7 +69,7 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
                 remaining_seconds=remaining_seconds,
                 tracer=telemetry.tracer,
             )
-            servicer = TaggingServicer(tagger, spool, settings)
+            servicer = TaggingServicer(tagger, spool, sources, settings)
             service = Service(SERVICE, partial(add_TaggingServiceServicer_to_server, servicer), permissions=PERMISSIONS)
             metrics.watch(telemetry.meter, sandbox, spool)
             async with listening(settings, service, telemetry) as host:

@@ -21,7 +21,7 @@ async def receive(
     Raises InvalidRequest, InputCountMismatch, and what `Upload.write` raises.
     """
     reported = 0
-    yield _progress(0, size_bytes or 0)
+    yield receiving_progress(0, size_bytes or 0)
     async for chunk in chunks:
         if isinstance(chunk, int):
             if chunk != upload.size:
@@ -30,7 +30,7 @@ async def receive(
                 )
             if size_bytes not in (None, upload.size):
                 raise _announced_otherwise(size_bytes, upload.size)
-            yield _progress(upload.size, upload.size)
+            yield receiving_progress(upload.size, upload.size)
             return
         if not 1 <= len(chunk) <= MAX_CHUNK_BYTES:
             raise InvalidRequest(f"A chunk must hold 1 to {MAX_CHUNK_BYTES} bytes.", field="chunk.data")
@@ -39,12 +39,13 @@ async def receive(
         await upload.write(chunk)
         if upload.size - reported >= _REPORT_BYTES:
             reported = upload.size
-            yield _progress(upload.size, size_bytes or 0)
+            yield receiving_progress(upload.size, size_bytes or 0)
 
 
 def _announced_otherwise(size_bytes: int | None, arrived: int) -> InputCountMismatch:
     return InputCountMismatch(f"config.size_bytes said {size_bytes} bytes, {arrived} arrived; send the file again.")
 
 
-def _progress(done: int, total: int) -> Progressed:
+def receiving_progress(done: int, total: int) -> Progressed:
+    """How far the receiving of a video is, in bytes; total 0 where it is not known."""
     return Progressed(Stage.RECEIVING, done, total, percent_of(Stage.RECEIVING, done / total if total else 0.0))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from google.rpc import status_pb2
@@ -13,12 +13,15 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.events import Event, Tagged
 from gateway.heartbeat import with_heartbeat
-from gateway.receiving import MAX_CHUNK_BYTES, receive
+from gateway.receiving import MAX_CHUNK_BYTES, receive, receiving_progress
 from gateway.settings import GatewaySettings
+from gateway.sources.fetched import FetchedVideo
+from gateway.sources.source import Place
+from gateway.sources.sources import Sources
 from gateway.spool import Spool, Upload
 from gateway.tagger import Prepared, Tagger
 from gateway.translation import event_message, to_order
-from gateway.uris import local_path
+from gateway.video.supplying import ArrivingVideo
 from vidtomusictags.gateway.v1 import gateway_pb2 as pb
 from vidtomusictags.gateway.v1 import gateway_pb2_grpc
 from vidtomusictags.rpc.conversation import Requests, telling_failures
@@ -33,9 +36,10 @@ PERMISSIONS = {"TagVideo": "tag", "TagUpload": "tag"}
 class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
     """Videos in, tags out."""
 
-    def __init__(self, tagger: Tagger, spool: Spool, settings: GatewaySettings) -> None:
+    def __init__(self, tagger: Tagger, spool: Spool, sources: Sources, settings: GatewaySettings) -> None:
         self._tagger = tagger
         self._spool = spool
+        self._sources = sources
         self._settings = settings
 
     def TagVideo(self, request: pb.TagVideoRequest, context: Any) -> Any:
@@ -50,12 +54,31 @@ class TaggingServicer(gateway_pb2_grpc.TaggingServiceServicer):
 
     async def _tag_video(self, request: pb.TagVideoRequest) -> AsyncGenerator[pb.TagVideoResponse, None]:
         order = to_order(take_request_id(request.request_id), request.options)
-        path = await asyncio.to_thread(local_path, request.uri, self._settings.roots)
+        place = await self._sources.place(request.uri)
         prepared = await self._tagger.prepare(order)
         yield pb.TagVideoResponse(event=self._accepted(order.request_id))
-        async with aclosing(self._numbered(self._tagger.tag(path, prepared, started=time.monotonic()))) as events:
+        async with aclosing(self._numbered(self._fetch_and_tag(place, prepared))) as events:
             async for event in events:
                 yield pb.TagVideoResponse(event=event)
+
+    async def _fetch_and_tag(self, place: Place, prepared: Prepared) -> AsyncGenerator[Event, None]:
+        started = time.monotonic()
+        if place.is_remote:
+            yield receiving_progress(0, 0)
+        async with self._sources.opened(place) as video:
+            source: Path | ArrivingVideo = video
+            received = None
+            if isinstance(video, FetchedVideo):
+                if prepared.reads_all or not await video.is_read_in_parts():
+                    async with aclosing(video.fetch_all()) as fetching:
+                        async for done in fetching:
+                            yield receiving_progress(done, video.known_bytes)
+                    source = video.path
+                received = time.monotonic() - started
+            tagging = self._tagger.tag(source, prepared, started=started, receiving_seconds=received)
+            async with aclosing(tagging) as events:
+                async for event in events:
+                    yield event
 
     async def _tag_upload(self, requests: Requests[pb.TagUploadRequest]) -> AsyncGenerator[pb.TagUploadResponse, None]:
         config = (await requests.config(within_seconds=self._settings.first_message_seconds)).config

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from gateway.sources.buckets import BucketPattern
+from gateway.sources.hosts import HostPattern
+from gateway.sources.rules import SourceRules
 from vidtomusictags.rpc.credentials import Credentials
 from vidtomusictags.rpc.security_settings import AuthoritiesFile, CertificateFile, KeyFile, TokenFile
 from vidtomusictags.rpc.settings import IN_JSON, HostSettings
 
 GIB = 1024**3
+URL = r"^(https?://[!-~]+)?$"
+
+
+def _checked(parse: Callable[[str], object]) -> AfterValidator:
+    def check(texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            parse(text)
+        return texts
+
+    return AfterValidator(check)
+
+
+HostNames = Annotated[tuple[str, ...], NoDecode, IN_JSON, _checked(HostPattern.parse)]
+BucketNames = Annotated[tuple[str, ...], NoDecode, IN_JSON, _checked(BucketPattern.parse)]
 
 
 class GatewaySettings(HostSettings):
@@ -38,6 +56,32 @@ class GatewaySettings(HostSettings):
     roots: Annotated[tuple[Path, ...], NoDecode, IN_JSON] = Field(
         (), description='Directories under which file:// URIs may lead, as a JSON list: ["/clips"]. None: no file URIs.'
     )
+    remote_hosts: HostNames = Field(
+        (),
+        description="Web servers that https:// URIs may name, as a JSON list of host, *.domain or host:port. None: no "
+        "https URIs.",
+    )
+    remote_insecure_hosts: HostNames = Field((), description="The same for http:// URIs, which are not encrypted.")
+    remote_private_hosts: HostNames = Field(
+        (), description="Those of these hosts whose names may lead to addresses that are not public."
+    )
+    remote_ca_file: AuthoritiesFile = Field(
+        None, description="PEM file of authorities that https:// servers may be certified by, besides the public ones."
+    )
+    remote_buckets: BucketNames = Field(
+        (),
+        description='Buckets that URIs may name, as a JSON list: ["s3://clips", "gs://archive/films/"]. None: no '
+        "s3:// and gs:// URIs.",
+    )
+    s3_endpoint: str = Field("", pattern=URL, description="Service that speaks S3's protocol; empty: AWS.")
+    s3_anonymous: bool = Field(False, description="Read s3:// URIs without credentials.")
+    gs_endpoint: str = Field("", pattern=URL, description="Service that speaks Google Cloud Storage's protocol.")
+    gs_anonymous: bool = Field(False, description="Read gs:// URIs without credentials.")
+    max_remote_bytes: int = Field(8 * GIB, ge=1, description="Largest video that a remote URI may name.")
+    max_remote_fetch_bytes: int = Field(2 * GIB, ge=1, description="Most that is fetched of one remote video.")
+    remote_seconds: float = Field(120.0, gt=0, description="Longest that fetching one remote video may take.")
+    remote_idle_seconds: float = Field(10.0, gt=0, description="Longest silence of a remote server.")
+    remote_redirects: int = Field(3, ge=0, le=10, description="Redirects that are followed, each checked anew.")
     spool_directory: Path | None = Field(None, description="Where uploads are kept while they are used.")
     max_upload_bytes: int = Field(2 * GIB, ge=1, description="Largest upload.")
     max_spool_bytes: int = Field(8 * GIB, ge=1, description="All uploads that are kept at once.")
@@ -82,4 +126,25 @@ class GatewaySettings(HostSettings):
             key=self.upstream_key,
             token_file=self.upstream_token_file,
             insecure=self.insecure,
+        )
+
+    @property
+    def source_rules(self) -> SourceRules:
+        """What URIs may name, and what reading it may cost."""
+        return SourceRules(
+            roots=self.roots,
+            hosts=self.remote_hosts,
+            insecure_hosts=self.remote_insecure_hosts,
+            private_hosts=self.remote_private_hosts,
+            ca_file=self.remote_ca_file,
+            buckets=self.remote_buckets,
+            s3_endpoint=self.s3_endpoint,
+            s3_anonymous=self.s3_anonymous,
+            gs_endpoint=self.gs_endpoint,
+            gs_anonymous=self.gs_anonymous,
+            max_bytes=self.max_remote_bytes,
+            max_fetched_bytes=self.max_remote_fetch_bytes,
+            total_seconds=self.remote_seconds,
+            idle_seconds=self.remote_idle_seconds,
+            redirects=self.remote_redirects,
         )

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from io import FileIO
 from pathlib import Path
 
+from gateway.sparse_file import SparseFile
 from gateway.spool_metrics import UPLOAD_BYTES
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
@@ -79,21 +80,39 @@ class Spool:
         """
         self.check_size(announced_bytes or 0)
         self.check_room(announced_bytes or 1)
-        self.take(announced_bytes or 0)
-        held = announced_bytes or 0
-        try:
-            descriptor, name = tempfile.mkstemp(dir=self._directory)  # mode 0600, and no extension that could mislead
-        except OSError as error:
-            self.used_bytes -= held
-            raise self.full() from error
-        path = Path(name)
-        with FileIO(descriptor, "wb") as file:  # unbuffered: what `write` returned from is in the file
+        with self._private_file() as (path, file):
+            held = announced_bytes or 0
+            self.take(held)
             upload = Upload(self, path, file, room=held)
             try:
                 yield upload
             finally:
-                path.unlink(missing_ok=True)  # noqa: ASYNC240  # must happen even where awaiting is over
                 self.used_bytes -= upload.room
+
+    @contextmanager
+    def sparse_file(self) -> Iterator[SparseFile]:
+        """An empty file for the length of the block, to be filled anywhere. Raises SpoolFull."""
+        self.check_room(1)
+        with self._private_file() as (path, file):
+            sparse = SparseFile(self, path, file.fileno())
+            try:
+                yield sparse
+            finally:
+                self.used_bytes -= sparse.room_bytes
+
+    @contextmanager
+    def _private_file(self) -> Iterator[tuple[Path, FileIO]]:
+        """A file that is deleted at the end. Raises SpoolFull."""
+        try:
+            descriptor, name = tempfile.mkstemp(dir=self._directory)  # mode 0600, and no extension that could mislead
+        except OSError as error:
+            raise self.full() from error
+        path = Path(name)
+        with FileIO(descriptor, "r+b") as file:  # unbuffered: what `write` returned from is in the file
+            try:
+                yield path, file
+            finally:
+                path.unlink(missing_ok=True)
 
     def check_size(self, size: int) -> None:
         """Raises VideoTooLarge for an upload of `size` bytes."""

@@ -66,6 +66,11 @@ class Prepared:
     order: Order
     plan: SamplingPlan
 
+    @property
+    def reads_all(self) -> bool:
+        """Whether sampling looks at every packet of a video."""
+        return SAMPLERS[self.plan.sampler].reads_packets
+
 
 class Tagger:
     """Composes the stages. remaining_seconds: how long the present call still has."""
@@ -151,6 +156,11 @@ class Tagger:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
+    def _sampling_seconds(self, video: Path | ArrivingVideo) -> float:
+        """Bytes that are still to come have time limits of their own."""
+        seconds = self._remaining_seconds()
+        return min(self._decode_seconds, seconds) if isinstance(video, Path) else seconds
+
     async def _run(
         self,
         video: Path | ArrivingVideo,
@@ -170,7 +180,7 @@ class Tagger:
                 clip = await self._sandbox.sample(
                     video,
                     prepared.plan,
-                    timeout_seconds=min(self._decode_seconds, self._remaining_seconds()),
+                    timeout_seconds=self._sampling_seconds(video),
                     on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
                 )
             span.set(_attributes(clip))

@@ -159,6 +159,7 @@ loaded = {name.partition(".")[0] for name in sys.modules}
 assert not loaded & set(blocked), loaded & set(blocked)
 """
 HEAVY = ["torch", "transformers", "onnxruntime", "onnx", "cv2", "tokenizers", "openai", "instructor", "bitsandbytes"]
+REMOTE = ["httpcore", "httpx", "fsspec", "s3fs", "gcsfs", "aiohttp"]
 COMMAND = ["typer", "rich", "click", "vidtomusictags.command"]
 
 
@@ -179,7 +180,11 @@ COMMAND = ["typer", "rich", "click", "vidtomusictags.command"]
             [*HEAVY, *COMMAND, "captioner_service", "gateway", "av", "PIL"],
             ["classifier_service.engines.embedded", "classifier_service.engines.instructor"],
         ),
-        (["gateway"], [*HEAVY, *COMMAND, "captioner_service", "classifier_service", "yaml"], []),
+        (
+            ["gateway"],
+            [*HEAVY, *COMMAND, *REMOTE, "captioner_service", "classifier_service", "yaml"],
+            ["gateway.sources.web", "gateway.sources.web_client", "gateway.sources.network"],
+        ),
         (
             ["vidtomusictags.client", "vidtomusictags.gateway.v1.gateway_pb2_grpc"],
             [

@@ -84,7 +84,7 @@ async def gateway(shared_gateway: Gateway) -> Gateway:
     return shared_gateway
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gateway_with() -> Any:
     """Starts a gateway of a test's own, with other settings."""
     return gateway_between

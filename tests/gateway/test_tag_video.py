@@ -77,7 +77,7 @@ class TestPlaces:
             ("file://{root}", "INVALID_ARGUMENT", "VIDEO_UNREADABLE"),
             ("file://{root}/pipe.mp4", "INVALID_ARGUMENT", "VIDEO_UNREADABLE"),
             ("file://elsewhere{root}/film.mp4", "INVALID_ARGUMENT", "URI_INVALID"),
-            ("https://example.com/film.mp4", "INVALID_ARGUMENT", "URI_INVALID"),
+            ("https://example.com/film.mp4", "PERMISSION_DENIED", "URI_REFUSED"),
             ("{root}/film.mp4", "INVALID_ARGUMENT", "URI_INVALID"),
             ("file:film.mp4", "INVALID_ARGUMENT", "URI_INVALID"),
             ("file://{root}/film.mp4?x=1", "INVALID_ARGUMENT", "URI_INVALID"),

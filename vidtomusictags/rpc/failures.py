@@ -227,6 +227,36 @@ class VideoTooLarge(Failure):
     code, reason = "INVALID_ARGUMENT", "VIDEO_TOO_LARGE"
 
 
+class VideoChanged(Failure):
+    """The video changed while it was read."""
+
+    code, reason = "ABORTED", "VIDEO_CHANGED"
+
+
+class RemoteUnavailable(Failure):
+    """The server that holds the video cannot be reached or says that it cannot answer now."""
+
+    code, reason = "UNAVAILABLE", "REMOTE_UNAVAILABLE"
+
+
+class RemoteTimeout(Failure):
+    """The server that holds the video is too slow."""
+
+    code, reason = "DEADLINE_EXCEEDED", "REMOTE_TIMEOUT"
+
+
+class RemoteForbidden(Failure):
+    """The server that holds the video does not let this gateway read it."""
+
+    code, reason = "PERMISSION_DENIED", "REMOTE_FORBIDDEN"
+
+
+class RemoteInvalid(Failure):
+    """The server that holds the video answers in a way that cannot be relied on."""
+
+    code, reason = "FAILED_PRECONDITION", "REMOTE_INVALID"
+
+
 class DecodeTimeout(Failure):
     """Decoding took longer than it may."""
 
