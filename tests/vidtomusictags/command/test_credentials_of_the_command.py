@@ -132,6 +132,30 @@ def test_a_file_with_faults_is_told(vidtags: Any, tmp_path: Path) -> None:
     assert "hunter2" not in ran.stderr
 
 
+def test_a_service_tells_every_fault_of_its_files_at_once_and_does_not_start(
+    vidtags: Any, guarded: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "callers.toml").write_text('[callers.a]\ntoken = "hunter2"\n')
+    (tmp_path / "empty").write_text("")
+    wrong = {
+        "GATEWAY_TLS_CERTIFICATE": guarded.client.certificate,
+        "GATEWAY_TLS_KEY": tmp_path / "none.key",
+        "GATEWAY_TOKENS_FILE": tmp_path / "callers.toml",
+        "GATEWAY_JWKS_FILE": tmp_path / "empty",
+        "GATEWAY_UPSTREAM_CA": tmp_path / "empty",
+        "GATEWAY_UPSTREAM_TOKEN_FILE": tmp_path / "empty",
+        "GATEWAY_DECODE_WORKERS": "many",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, str(value))
+    ran = vidtags("serve", "gateway")
+    assert ran.code == 2
+    told = {line.strip().partition(":")[0] for line in ran.stderr.splitlines()[1:]}
+    assert told == set(wrong) - {"GATEWAY_TLS_CERTIFICATE"}
+    assert "hunter2" not in ran.stderr
+    assert str(tmp_path) not in ran.stderr
+
+
 def test_the_command_knows_every_permission() -> None:
     asked = {*GATEWAY.values(), *CAPTIONER.values(), *CLASSIFIER.values(), ON_BEHALF_OF}
     assert set(PERMISSIONS) == asked

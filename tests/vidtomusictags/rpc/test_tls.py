@@ -17,6 +17,7 @@ from scripted_server import Hosted, hosting
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1 import captioner_pb2_grpc
+from vidtomusictags.rpc import server
 from vidtomusictags.rpc.settings import HostSettings
 
 CLIP = pb.CaptionClipRequest()
@@ -86,6 +87,19 @@ class TestClientCertificates:
             assert not hosted.script.begun.is_set()
             known = authority.issue("gateway", name="gateway")
             assert await code_of(hosted, authority.channel_credentials(known)) is grpc.StatusCode.OK
+
+
+class TestSilence:
+    @pytest.mark.parametrize("tls", [False, True])
+    async def test_a_connection_that_says_nothing_is_not_kept(
+        self, tls: bool, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sooner = [(name, 300 if "handshake" in name else value) for name, value in server.OPTIONS]
+        monkeypatch.setattr(server, "OPTIONS", sooner)
+        async with serving(authority.issue("127.0.0.1")) if tls else hosting() as hosted, asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", hosted.host.port)
+            await reader.read()  # until it is closed
+            writer.close()
 
 
 class TestRotation:
