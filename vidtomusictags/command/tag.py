@@ -64,6 +64,7 @@ def tag(
     vidtags tag clip.mp4 --taxonomy my-moods.yaml --max-tags 5
     vidtags tag *.mp4 --json > tags.json
     cat clip.mp4 | vidtags tag - --json
+    vidtags tag https://cdn.example.com/clip.mp4    where the gateway may read from there
     """
     if prompt and prompt_text:
         raise Mistake("give --prompt or --prompt-text, not both")
@@ -172,7 +173,7 @@ def _tag_all(client: Client, names: Sequence[str], wanted: TagOptions, how: _How
 
 
 def _tag_one(client: Client, name: str, wanted: TagOptions, how: _How) -> _Outcome:
-    shown = "stdin" if name == _STDIN else name
+    shown = _shown(name)
     video = stdin_bytes() if name == _STDIN else name
     try:
         with reporting(shown, quiet=how.quiet) as reporter:
@@ -181,6 +182,13 @@ def _tag_one(client: Client, name: str, wanted: TagOptions, how: _How) -> _Outco
         return _Outcome(shown, tagged)
     except Exception as error:  # the others go on; told here, and in the document
         return _Outcome(shown, ending=tell(error, debug=how.debug, about=shown))
+
+
+def _shown(name: str) -> str:
+    """What a video is called in all that is told of it: a URL without its query, which may be a signature."""
+    if name == _STDIN:
+        return "stdin"
+    return name.partition("?")[0] if "://" in name else name
 
 
 def _exit_code(outcomes: Sequence[_Outcome]) -> int:

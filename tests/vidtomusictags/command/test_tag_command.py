@@ -81,6 +81,16 @@ def test_a_uri_is_left_to_the_gateway(vidtags: Any, script: Any) -> None:
     assert script.requests[0].uri == "file:///clips/a.mp4"
 
 
+def test_the_query_of_a_url_is_a_secret_that_only_the_gateway_sees(vidtags: Any, script: Any) -> None:
+    uri = "https://cdn.example.com/a.mp4?X-Amz-Signature=topsecret"
+    done = vidtags("tag", uri, "--json")
+    assert script.requests[0].uri == uri
+    assert done.document["file"] == "https://cdn.example.com/a.mp4"
+    script.fail = failures.UriRefused("Not from there.", field="uri")
+    failed = vidtags("tag", uri, "--json")
+    assert "topsecret" not in done.stdout + done.stderr + failed.stdout + failed.stderr
+
+
 def test_several_videos_give_their_results_in_order(vidtags: Any, tmp_path: Path) -> None:
     names = [str(tmp_path / f"{number}.mp4") for number in (2, 1, 3)]
     for name in names:

@@ -33,7 +33,7 @@ class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType
     STAGE_UNSPECIFIED: _Stage.ValueType  # 0
     """Not said."""
     STAGE_RECEIVING: _Stage.ValueType  # 1
-    """An upload is being received."""
+    """An upload is being received, or a remote video fetched."""
     STAGE_SAMPLING: _Stage.ValueType  # 2
     """Frames are being sampled."""
     STAGE_CAPTIONING: _Stage.ValueType  # 3
@@ -47,7 +47,7 @@ class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
 STAGE_UNSPECIFIED: Stage.ValueType  # 0
 """Not said."""
 STAGE_RECEIVING: Stage.ValueType  # 1
-"""An upload is being received."""
+"""An upload is being received, or a remote video fetched."""
 STAGE_SAMPLING: Stage.ValueType  # 2
 """Frames are being sampled."""
 STAGE_CAPTIONING: Stage.ValueType  # 3
@@ -70,7 +70,9 @@ class TagVideoRequest(_message.Message):
     spaces. Empty: the server makes one.
     """
     uri: _builtins.str
-    """`file:///absolute/path` under one of the gateway's roots. At most 2048 characters."""
+    """Where the video is: `file:///absolute/path` under one of the gateway's roots, `https://` or `http://` on a host, or
+    `s3://bucket/key` or `gs://bucket/key` in a bucket that the gateway's operator has allowed. At most 2048 characters.
+    """
     @_builtins.property
     def options(self) -> Global___TagOptions:
         """What is wanted."""
@@ -813,7 +815,7 @@ class StageTimings(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def receiving(self) -> _duration_pb2.Duration:
-        """Receiving the upload; not set for a URI."""
+        """Receiving the upload, or fetching of a remote video what is fetched before sampling; not set for a file."""
 
     @_builtins.property
     def sampling(self) -> _duration_pb2.Duration:
