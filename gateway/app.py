@@ -101,7 +101,7 @@ def _proof(settings: GatewaySettings) -> Proof:
     credentials.refuse_plaintext(settings.classifier)
     return Proof(
         credentials,
-        on_fault=lambda fault: log.warning("old upstream credentials kept", fault=fault),
+        on_fault=lambda fault: log.warning("old file kept", what="upstream credentials", fault=fault),
         more=naming_the_caller,
     )
 

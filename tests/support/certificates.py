@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import grpc
 import trustme
@@ -33,10 +32,12 @@ class Authority:
     def pem(self) -> bytes:
         return self.file.read_bytes()
 
-    def issue(self, *identities: str, name: str = "service", **dates: datetime) -> Files:
+    def issue(
+        self, *identities: str, name: str = "service", common_name: str | None = None, **dates: datetime
+    ) -> Files:
         """A new certificate for these names and addresses, written over the last one of that name, the key first."""
         files = self.files(name)
-        issued = self._issued(identities, dates)
+        issued = self._ca.issue_cert(*identities, common_name=common_name or identities[0], **dates)
         files.key.write_bytes(issued.private_key_pem.bytes())
         files.certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
         return files
@@ -49,6 +50,3 @@ class Authority:
         """What a client needs that trusts this authority, and shows a certificate where it has one."""
         key, chain = (files.key.read_bytes(), files.certificate.read_bytes()) if files else (None, None)
         return grpc.ssl_channel_credentials(self.pem, key, chain)
-
-    def _issued(self, identities: tuple[str, ...], dates: dict[str, Any]) -> trustme.LeafCert:
-        return self._ca.issue_cert(*identities, common_name=identities[0], **dates)

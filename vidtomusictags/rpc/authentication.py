@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -115,8 +115,8 @@ def naming_the_caller() -> Metadata:
     return ((CALLER, name),) if caller.is_known and _NAME.fullmatch(name) else ()
 
 
-def _keeping(what: str) -> Any:
-    return lambda fault: log.warning(f"old {what} kept", fault=fault)
+def _keeping(what: str) -> Callable[[str], None]:
+    return lambda fault: log.warning("old file kept", what=what, fault=fault)
 
 
 def _speaking_for(caller: Caller, context: Any) -> Caller:
@@ -147,10 +147,10 @@ def _values(context: Any, key: str) -> list[str]:
 
 
 def _certificate_names(context: Any) -> list[str]:
-    """What the client's certificate says of it: the names it is valid for, then its common name."""
+    """The names that the client's certificate is for; its common name where there are none, as RFC 6125 has it."""
     shown = context.auth_context()
-    fields = ("x509_subject_alternative_name", "x509_common_name")
-    return [value.decode(errors="replace") for field in fields for value in shown.get(field, ()) if value]
+    names = shown.get("x509_subject_alternative_name") or shown.get("x509_common_name", ())
+    return [name.decode(errors="replace") for name in names if name]
 
 
 def _address(peer: str) -> str:

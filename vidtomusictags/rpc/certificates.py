@@ -32,7 +32,7 @@ def read_pair(certificate: Path, key: Path) -> KeyPair:
     except ssl.SSLError as error:
         if "MISMATCH" in (error.reason or ""):
             raise ValueError("the key does not belong to the certificate") from None
-        raise ValueError("the certificate or its key cannot be read as PEM") from None
+        raise ValueError(f"the certificate or its key cannot be used: {error.reason or 'no PEM'}") from None
     if KeyPair(certificate.read_bytes(), key.read_bytes()) != read:
         raise ValueError("the files are being written")
     _check_dates(context, read.chain)

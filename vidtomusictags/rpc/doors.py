@@ -46,7 +46,7 @@ def _credentials(settings: HostSettings) -> grpc.ServerCredentials | None:
     def read() -> grpc.ServerCertificateConfiguration:
         return _configuration(read_pair(certificate, key), read_authorities(client_ca) if client_ca else None)
 
-    files = Reloading(paths, read, lambda fault: log.warning("old certificate kept", fault=fault))
+    files = Reloading(paths, read, lambda fault: log.warning("old file kept", what="certificate", fault=fault))
     return grpc.dynamic_ssl_server_credentials(
         files.current(), files.current, require_client_authentication=client_ca is not None
     )

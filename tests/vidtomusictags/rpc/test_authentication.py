@@ -187,7 +187,7 @@ class TestChanges:
         await asyncio.to_thread(file.unlink if content is None else lambda: file.write_text(str(content)))
         for _ in range(2):
             await guarded.stub.CaptionClip(CLIP, metadata=bearer("right"))
-        assert len(logs.of("old callers kept")) == 1
+        assert len(logs.of("old file kept", what="callers")) == 1
 
     async def test_a_caller_expires_while_the_server_runs(
         self, guarded: Hosted, monkeypatch: pytest.MonkeyPatch
@@ -239,9 +239,9 @@ async def mutual(authority: Authority, **settings: Any) -> AsyncIterator[Hosted]
 
 
 @asynccontextmanager
-async def showing(hosted: Hosted, authority: Authority, *names: str) -> AsyncIterator[Any]:
+async def showing(hosted: Hosted, authority: Authority, *names: str, **more: Any) -> AsyncIterator[Any]:
     """A stub whose channel shows a certificate for these names."""
-    credentials = authority.channel_credentials(authority.issue(*names, name="client"))
+    credentials = authority.channel_credentials(authority.issue(*names, name="client", **more))
     async with grpc.aio.secure_channel(hosted.address, credentials) as channel:
         yield captioner_pb2_grpc.CaptionerServiceStub(channel)
 
@@ -264,7 +264,7 @@ class TestCertificates:
                 await stub.GetModel(pb.GetModelRequest())
                 assert (await refused(stub.CaptionClip(CLIP))).reason == "PERMISSION_MISSING"
             assert (await logs.wait_for("answered"))[0]["caller"] == "monitor"
-            async with showing(hosted, authority, "nobody.test") as stub:
+            async with showing(hosted, authority, "nobody.test", common_name="monitor.test") as stub:
                 assert (await refused(stub.GetModel(pb.GetModelRequest()))).reason == "CREDENTIAL_MISSING"
 
     async def test_a_wrong_token_is_not_made_good_by_a_certificate(self, tmp_path: Path, file: Path) -> None:

@@ -165,7 +165,7 @@ async def test_the_issuers_keys_come_and_go_with_the_file(issuer: Issuer, logs: 
         assert await reason(hosted, issuer.token("es256")) == "OK"
         issuer.file.write_text("{")
         assert await reason(hosted, issuer.token("es256")) == "OK"
-        assert len(logs.of("old keys kept")) == 1
+        assert len(logs.of("old file kept", what="keys")) == 1
 
 
 async def test_listed_tokens_and_signed_ones_are_accepted_side_by_side(issuer: Issuer, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ class TestRotation:
                 case "expired":
                     authority.issue("127.0.0.1", not_before=datetime(2020, 1, 1), not_after=datetime(2021, 1, 1))
             assert [await shown_by(hosted, authority) for _ in range(2)] == [before, before]
-            assert len(logs.of("old certificate kept")) == 1
+            assert len(logs.of("old file kept", what="certificate")) == 1
             authority.issue("127.0.0.1")
             assert await shown_by(hosted, authority) != before
 
