@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from gateway.video.av1_references import Av1NeededBytes
+from gateway.video.nal_units import h264_length_size, nal_heads
 from gateway.video.opening import OpenVideo
 
 NeededBytes = Callable[["Packet[VideoStream]"], int]
@@ -19,14 +20,12 @@ def needed_bytes_of(video: OpenVideo) -> NeededBytes:
     To be asked for every packet in turn, for some hold parameters that count for others.
     """
     extradata = bytes(video.decoder.extradata or b"")
-    # avcC and hvcC records begin with version 1 and say how long a NAL unit's length field is; all else is Annex B.
-    in_record = extradata[:1] == b"\x01"
     if video.codec == "h264":
-        length_size = (extradata[4] & 3) + 1 if in_record and len(extradata) > 4 else None
+        length_size = h264_length_size(extradata)
         return lambda packet: 0 if _h264_is_droppable(memoryview(packet), length_size) else packet.size
     if video.codec == "hevc":
         hevc_is_droppable = _HevcDroppableTest(None, 0)
-        if in_record and len(extradata) > 21:
+        if extradata[:1] == b"\x01" and len(extradata) > 21:  # an hvcC record
             hevc_is_droppable = _HevcDroppableTest((extradata[21] & 3) + 1, extradata[21] >> 3 & 7)
         return lambda packet: 0 if hevc_is_droppable(packet) else packet.size
     if video.codec == "av1":
@@ -36,7 +35,7 @@ def needed_bytes_of(video: OpenVideo) -> NeededBytes:
 
 def _h264_is_droppable(data: memoryview, length_size: int | None) -> bool:
     """Whether every slice has nal_ref_idc 0 (ITU-T H.264, 7.4.1): the picture is not used for reference."""
-    slices = [header[0] for header in _nal_headers(data, length_size) if header[0] & 0x1F in (1, 5)]
+    slices = [header[0] for header in nal_heads(data, length_size) if header[0] & 0x1F in (1, 5)]
     return bool(slices) and not any(header & 0x60 for header in slices)
 
 
@@ -52,27 +51,10 @@ class _HevcDroppableTest:
         self._sub_layers = sub_layers
 
     def __call__(self, packet: Packet[VideoStream]) -> bool:
-        for header in _nal_headers(memoryview(packet), self._length_size):
+        for header in nal_heads(memoryview(packet), self._length_size):
             nal_type = header[0] >> 1 & 0x3F
             if nal_type == 33 and len(header) > 2:  # sequence parameter set: sps_max_sub_layers_minus1
                 self._sub_layers = max(self._sub_layers, (header[2] >> 1 & 7) + 1)
             if nal_type < 32:
                 return nal_type < 16 and nal_type % 2 == 0 and header[1] & 7 == self._sub_layers
         return False
-
-
-def _nal_headers(data: memoryview, length_size: int | None) -> Iterator[memoryview]:
-    """The first three bytes of each NAL unit, framed by lengths or, where length_size is None, by start codes."""
-    if length_size is not None:
-        position = 0
-        while position + length_size + 2 <= len(data):
-            length = int.from_bytes(data[position : position + length_size], "big")
-            position += length_size
-            yield data[position : position + 3]
-            position += length
-        return
-    found = bytes(data)
-    position = found.find(b"\0\0\1")
-    while 0 <= position <= len(found) - 5:
-        yield data[position + 3 : position + 6]
-        position = found.find(b"\0\0\1", position + 3)

@@ -73,6 +73,11 @@ class Findings:
             self.add("truncated", f"The container promises {promised} frames, but only {found} are there.")
         if table.kind is TableKind.DECODING:
             self.add("decoded_sequentially", "The video does not allow seeking to exact frames; all of it was decoded.")
+        if table.refreshes_gradually:
+            self.add(
+                "gradual_refresh",
+                "The video refreshes its picture gradually; it was decoded from the last whole keyframe, at length.",
+            )
         if table.timestamps_estimated:
             self.add("timestamps_estimated", "The video has no usable timestamps; a constant frame rate was assumed.")
         elif table.end_estimated:

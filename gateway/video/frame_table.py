@@ -62,6 +62,7 @@ class FrameTable:
     pts: display timestamps, ascending; the position in it is the index of the frame as a decode from the start counts.
     end: when the last frame ends; end_estimated: its length had to be guessed.
     key_pts: display timestamps of the keyframes, ascending; empty where the stream cannot be entered in the middle.
+    refreshes_gradually: there are places besides that look like keyframes but do not hold a whole picture.
     key_dts: decode timestamps of the same keyframes; empty unless key_pts are predictions that landing must confirm.
     decode_position: place of each packet in decode order by its pts; empty in a table from the index.
     timestamps_estimated: the stream has none that can be used, and a constant rate was assumed for `pts`.
@@ -77,6 +78,7 @@ class FrameTable:
     timestamps_estimated: bool = False
     key_pts: Sequence[int] = ()
     key_dts: Sequence[int] = ()
+    refreshes_gradually: bool = False
     decode_position: Mapping[int, int] = field(default_factory=dict)
     stated_pts: Sequence[int | None] = ()
     trace: PacketTrace | None = None

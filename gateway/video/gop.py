@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from gateway.video.droppable import needed_bytes_of
 from gateway.video.frame_table import FrameTable, Group, TableKind
+from gateway.video.gradual_refresh import gradual_refresh_test
 from gateway.video.opening import OpenVideo
 
 # Takes a frame: its index, the frame, and the video that it was decoded from.
@@ -54,6 +55,7 @@ class GopReader:
         self._table = table
         self._tally = tally
         self._needed_bytes = needed_bytes_of(video)
+        self._is_gradual = gradual_refresh_test(video)
         self._nearest: dict[int, VideoFrame] = {}
         self.substitutes: dict[int, int] = {}
 
@@ -89,6 +91,8 @@ class GopReader:
         if landing is None:
             return missing
         first, rest = landing
+        if key > 0 and self._table.kind is TableKind.INDEX and self._is_gradual(first):
+            raise TableMistaken
         # Leading pictures of an open GOP come after its keyframe but refer to the GOP before.
         unsent = {pts for pts in missing if first.pts is None or pts >= first.pts}
         if not unsent:

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from gateway.video.droppable import needed_bytes_of
 from gateway.video.frame_table import FrameTable, PacketTrace, TableKind
+from gateway.video.gradual_refresh import gradual_refresh_test
 from gateway.video.limits import SandboxLimits
 from gateway.video.opening import OpenVideo
 from vidtomusictags.rpc import failures
@@ -81,7 +82,7 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits, *, with_trace: b
     if video.codec in _CANVAS_CODECS:
         return None
     video.rewind()
-    needed_bytes = needed_bytes_of(video)
+    needed_bytes, is_gradual, refreshes_gradually = needed_bytes_of(video), gradual_refresh_test(video), False
     trace: list[tuple[int, int, bool, bool]] = []
     stamps: list[int] = []
     keys: list[int] = []
@@ -92,7 +93,10 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits, *, with_trace: b
         if packet.pts is None:
             return None
         if packet.is_keyframe:
-            keys.append(packet.pts)
+            if keys and is_gradual(packet):
+                refreshes_gradually = True
+            else:
+                keys.append(packet.pts)
         if keys and packet.pts >= keys[0] and not packet.is_discard and not _is_invisible(video.codec, packet):
             shown.append(packet.pts)
             durations[packet.pts] = packet.duration or 0
@@ -118,6 +122,7 @@ def table_from_packets(video: OpenVideo, limits: SandboxLimits, *, with_trace: b
         end=shown[-1] + last_duration,
         end_estimated=estimated,
         key_pts=keys,
+        refreshes_gradually=refreshes_gradually,
         decode_position=positions,
         trace=PacketTrace(*zip(*trace, strict=True)) if trace else None,
     )

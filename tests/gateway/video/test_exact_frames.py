@@ -19,6 +19,7 @@ from gateway.video.sandbox import Sandbox
 
 MakeClip = Callable[[Recipe], Path]
 
+GRADUAL = Recipe(frames=80, gop=16, options=(("x264-params", "intra-refresh=1"),))
 RECIPES = {
     "h264 mp4": Recipe(),
     "h264 mp4, every frame a keyframe": Recipe(gop=1),
@@ -26,6 +27,8 @@ RECIPES = {
     "h264 mp4, moov first": Recipe(muxer_options=(("movflags", "faststart"),)),
     "h264 mp4, fragmented": Recipe(muxer_options=(("movflags", "frag_keyframe+empty_moov"),)),
     "h264 mp4, open GOP and deep pyramid": Recipe(options=(("x264-params", "open-gop=1:bframes=5:b-pyramid=normal"),)),
+    "h264 mp4, refreshed gradually": GRADUAL,
+    "h264 ts, refreshed gradually": replace(GRADUAL, suffix="ts"),
     "h264 mov": Recipe(suffix="mov"),
     "h264 mkv": Recipe(suffix="mkv"),
     "h264 ts": Recipe(suffix="ts"),
@@ -195,3 +198,16 @@ async def test_av1_pictures_that_no_other_refers_to_are_cut_out_of_the_packets(
 async def test_hevc_parameters_are_learnt_from_the_packet_of_the_keyframe(clip: MakeClip, sandbox: Sandbox) -> None:
     taken = await sampled(sandbox, clip(Recipe(codec="libx265", suffix="ts", gop=60)), "uniform", 2)
     assert taken.manifest.effort.packets_skipped > 5
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+async def test_a_gradual_refresh_is_not_taken_for_a_keyframe_and_is_warned_about(
+    suffix: str, clip: MakeClip, sandbox: Sandbox
+) -> None:
+    path = clip(replace(GRADUAL, suffix=suffix))
+    taken = await sampled(sandbox, path, "uniform", 2)
+    assert "gradual_refresh" in [warning.code for warning in taken.manifest.warnings]
+    effort = taken.manifest.effort
+    assert effort.packets_decoded + effort.packets_skipped >= 60
+    snapped = (await sampled(sandbox, path, "snap", 4)).manifest.frames
+    assert [frame.index for frame in snapped if frame.reason.startswith("keyframe")] == [0]
