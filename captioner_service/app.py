@@ -69,7 +69,7 @@ async def _serving(
         log.info("loading", engine=settings.engine)
         began = time.monotonic()
         card = await describer.load()
-        state.loaded(time.monotonic() - began)
+        state.loaded(card, time.monotonic() - began)
         await host.announce_ready()
         log.info("ready", engine=card.engine, model=card.model, revision=card.revision)
         following = asyncio.create_task(_follow(describer, host, state))

@@ -9,6 +9,7 @@ from vidtomusictags.rpc.tracing import Attributes
 from vidtomusictags.rpc.upstream_meter import UPSTREAM_METRICS
 from vidtomusictags.rpc.work_metrics import (
     COMPLETION_TOKENS,
+    MODEL,
     PROMPT_TOKENS,
     QUEUE_LENGTH,
     QUEUE_SECONDS,
@@ -41,6 +42,7 @@ METRICS = (
     REUSED_TOKENS,
     COMPLETION_TOKENS,
     RESTARTS,
+    MODEL,
     MODEL_STATE,
     LOAD_SECONDS,
     *UPSTREAM_METRICS,
@@ -75,14 +77,16 @@ class ModelState:
     """Which state the model is in, as a metric."""
 
     def __init__(self, meter: Meter) -> None:
+        self._meter = meter
         self._now = LOADING
         self._load_seconds = 0.0
         for state in _STATES:
             meter.watch(MODEL_STATE, lambda state=state: float(self._now == state), state)  # type: ignore[misc]
         meter.watch(LOAD_SECONDS, lambda: self._load_seconds)
 
-    def loaded(self, seconds: float) -> None:
+    def loaded(self, card: ModelCard, seconds: float) -> None:
         """It was loaded for the first time, within so long."""
+        self._meter.add(MODEL, card.engine, card.model, card.revision)
         self._now, self._load_seconds = Condition.READY.value, seconds
 
     def changed(self, condition: Condition) -> None:

@@ -21,6 +21,7 @@ from vidtomusictags.classifier.v1.classifier_pb2_grpc import add_ClassifierServi
 from vidtomusictags.rpc.deadlines import remaining_seconds
 from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.server import Service, listening
+from vidtomusictags.rpc.work_metrics import MODEL
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ async def running(settings: ClassifierSettings) -> AsyncIterator[int]:
         async with listening(settings, service, telemetry) as host:
             await host.announce_ready()
             card = engine.card
+            telemetry.meter.add(MODEL, card.engine, card.model, card.revision)
             for calibration in options.calibrations.all:
                 log.info("calibration", calibration=calibration.id, revision=calibration.key.revision)
             log.info("ready", engine=card.engine, model=card.model, revision=card.revision, prompt=card.prompt)

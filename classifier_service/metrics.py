@@ -5,7 +5,7 @@ from __future__ import annotations
 from classifier_service.engines.instructor.metrics import BREAKER_OPEN, REASKS
 from vidtomusictags.rpc.metrics import Counter
 from vidtomusictags.rpc.upstream_meter import UPSTREAM_METRICS
-from vidtomusictags.rpc.work_metrics import COMPLETION_TOKENS, PROMPT_TOKENS
+from vidtomusictags.rpc.work_metrics import COMPLETION_TOKENS, MODEL, PROMPT_TOKENS
 
 COUNTED = {
     "attempts": Counter("vidtags_attempts_total", "Requests to the model, re-asks included.", ("engine",)),
@@ -17,4 +17,4 @@ COUNTED = {
     "usd": Counter("vidtags_usd_total", "Estimated cost in US dollars.", ("engine",)),
 }
 """What the log line of a call says of its cost, and metrics add up."""
-METRICS = (*COUNTED.values(), REASKS, BREAKER_OPEN, *UPSTREAM_METRICS)
+METRICS = (*COUNTED.values(), MODEL, REASKS, BREAKER_OPEN, *UPSTREAM_METRICS)

@@ -18,6 +18,7 @@ from vidtomusictags.command import (
     tag,
     taxonomies,
     tokens,
+    top,
     up,
 )
 from vidtomusictags.command.endings import EXIT_CODES
@@ -71,3 +72,4 @@ app.add_typer(serve.app, name="serve")
 add(app, up.up)
 add(app, health.health)
 app.add_typer(tokens.app, name="tokens")
+add(app, top.top)

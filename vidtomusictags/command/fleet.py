@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import IO, Self
 
@@ -24,6 +25,8 @@ from vidtomusictags.rpc.failures import Loading
 
 CAPTIONER, CLASSIFIER, GATEWAY = "captioner", "classifier", "gateway"
 _STDERR = 2
+_METRICS_AT = {CAPTIONER: "127.0.0.1:50061", CLASSIFIER: "127.0.0.1:50062", GATEWAY: "127.0.0.1:50060"}
+"""Ten above the ports that they listen on by default."""
 _START_SECONDS = 1900.0
 """A first start may download a model; the captioner itself gives up after CAPTIONER_MAX_LOAD_SECONDS, 1800 s."""
 _STOP_SECONDS = 40.0
@@ -139,6 +142,9 @@ class Fleet:
         environment.setdefault(
             f"{prefix}_DRAIN_ANNOUNCE_SECONDS", os.environ.get(f"{prefix}_DRAIN_ANNOUNCE_SECONDS", "0")
         )
+        if not self._free_ports and find_spec("prometheus_client"):  # so that `vidtags top` finds them
+            metrics = f"{prefix}_METRICS_LISTEN"
+            environment.setdefault(metrics, os.environ.get(metrics, _METRICS_AT[name]))
         if self._free_ports:
             environment[f"{prefix}_LISTEN"] = "127.0.0.1:0"
         if self._private:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from vidtomusictags.command.documents import print_document
 from vidtomusictags.command.endings import OK, UNREACHABLE
 from vidtomusictags.command.extras import needing
 from vidtomusictags.command.rendering import stdout
+from vidtomusictags.command.replicas import replicas_of
 from vidtomusictags.command.service_settings import ServiceName
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ def health(
     plaintext: Annotated[
         bool, typer.Option("--plaintext", help="Show nothing and speak plaintext, as with ports for probes.")
     ] = False,
+    replicas: Annotated[
+        bool, typer.Option("--replicas", help="Ask every replica: all addresses of a name, or several with commas.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Ask the services whether they are ready for work. Exit code 0: all are; 3: one is not.
@@ -69,6 +74,7 @@ def health(
     vidtags health captioner --captioner 127.0.0.1:50051
     vidtags health gateway --gateway gateway.example.com:50050 --ca ca.pem
     vidtags health gateway --gateway 10.0.0.7:50055 --plaintext
+    vidtags health --replicas --captioner dns:///captioner:50051
     vidtags health --json
     """
     targets = {
@@ -76,17 +82,35 @@ def health(
         ServiceName.CLASSIFIER: classifier,
         ServiceName.GATEWAY: gateway,
     }
-    addresses = {name.value: _ANY_ADDRESS.sub("127.0.0.1:", targets[name]) for name in names or list(ServiceName)}
+    asked = {name: targets[name] for name in names or list(ServiceName)}
+    if replicas:
+        all_of_them = [one for name, target in asked.items() for one in replicas_of(name, target)]
+        addresses = [(one.service.value, one.address, one.fault) for one in all_of_them]
+    else:
+        addresses = [(name.value, _ANY_ADDRESS.sub("127.0.0.1:", target), "") for name, target in asked.items()]
     shown = None if plaintext else chosen_credentials()
-    found = {name: (address, readiness(address, shown)) for name, address in addresses.items()}
+    found = [
+        (name, address, f"unreachable: {fault}" if fault else readiness(address, shown))
+        for name, address, fault in addresses
+    ]
     if as_json:
-        print_document({name: {"address": address, "state": state} for name, (address, state) in found.items()})
+        print_document(_document(found, in_lists=replicas))
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
-        for name, (address, state) in found.items():
+        for name, address, state in found:
             table.add_row(name, address, state, style="" if state == "ready" else "red")
         stdout().print(table)
-    raise typer.Exit(OK if all(state == "ready" for _, state in found.values()) else UNREACHABLE)
+    raise typer.Exit(OK if all(state == "ready" for _, _, state in found) else UNREACHABLE)
+
+
+def _document(found: Sequence[tuple[str, str, str]], *, in_lists: bool) -> dict[str, Any]:
+    """By service: the one address that was asked, or with `in_lists` every replica."""
+    if not in_lists:
+        return {name: {"address": address, "state": state} for name, address, state in found}
+    document: dict[str, list[dict[str, str]]] = {}
+    for name, address, state in found:
+        document.setdefault(name, []).append({"address": address, "state": state})
+    return document
 
 
 def readiness(target: str, credentials: Credentials | None = None) -> str:

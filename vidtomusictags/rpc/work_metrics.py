@@ -10,4 +10,5 @@ SLOTS = Gauge("vidtags_slots", "Work that can be done at once: clips described, 
 SLOTS_USED = Gauge("vidtags_slots_used", "How many of these are in use.")
 RESTARTS = Counter("vidtags_worker_restarts_total", "Processes that had to be replaced, by cause.", ("cause",))
 PROMPT_TOKENS = Counter("vidtags_prompt_tokens_total", "Tokens of prompts, those of frames included.", ("engine",))
+MODEL = Gauge("vidtags_model_info", "Always 1; which model answers.", ("engine", "model", "revision"))
 COMPLETION_TOKENS = Counter("vidtags_completion_tokens_total", "Tokens of texts and answers.", ("engine",))

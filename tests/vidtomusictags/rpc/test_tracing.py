@@ -131,7 +131,7 @@ class TestSpans:
         assert (unexpected.error, unexpected.attributes["error.type"]) == (True, "INTERNAL")
         assert not [span for span in collector.spans if b"secret" in span.raw]
 
-    async def test_neither_health_nor_reflection_makes_spans(self, collector: SpanCollector) -> None:
+    async def test_asking_for_health_makes_no_span(self, collector: SpanCollector) -> None:
         from grpc_health.v1 import health_pb2
         from stubs import health_stub
 
