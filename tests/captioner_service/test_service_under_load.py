@@ -40,7 +40,7 @@ FRAMES = [media_pb2.Frame(index=n, pts=to_duration(n / 2), data=PIXELS) for n in
 async def serving(
     *, patience: Patience | None = None, max_queued: int = 32, settings: dict[str, Any] | None = None, **options: Any
 ) -> AsyncIterator[tuple[InFlight, grpc.aio.Channel]]:
-    hurried = patience or Patience(step_seconds=2.0, first_pause_seconds=0.01)
+    hurried = patience or Patience(step_seconds=30.0, first_pause_seconds=0.01)
     describer = InFlight(scripted_worker(**options), max_queued=max_queued, patience=hurried)
     given = {"listen": "127.0.0.1:0", "drain_announce_seconds": 0, "max_calls": 1000, **(settings or {})}
     async with (
@@ -128,7 +128,7 @@ async def test_a_summary_carries_how_long_reading_and_writing_took() -> None:
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 async def test_under_load_a_lost_worker_costs_only_what_had_been_heard(fault: signal.Signals) -> None:
-    patience = Patience(step_seconds=1.0, first_pause_seconds=0.01)
+    patience = Patience(step_seconds=2.0, first_pause_seconds=0.01)
     async with serving(slots=4, step_seconds=0.01, patience=patience) as (describer, channel):
         calls = [asyncio.create_task(describe(channel, tokens=30)) for _ in range(16)]
         done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
@@ -150,7 +150,7 @@ async def test_under_load_a_lost_worker_costs_only_what_had_been_heard(fault: si
 
 
 async def test_a_worker_that_is_lost_for_good_ends_liveness_too() -> None:
-    patience = Patience(step_seconds=2.0, first_pause_seconds=0.01, restarts=0)
+    patience = Patience(step_seconds=30.0, first_pause_seconds=0.01, restarts=0)
     async with serving(patience=patience) as (describer, channel):
         assert await health(channel, "liveness")
         assert describer.worker_pid is not None

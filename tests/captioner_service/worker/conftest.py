@@ -26,7 +26,8 @@ def in_flight() -> Callable[..., Any]:
     async def running(
         *, max_queued: int = 64, patience: Patience | None = None, **options: Any
     ) -> AsyncIterator[InFlight]:
-        hurried = patience or Patience(step_seconds=5.0, first_pause_seconds=0.01)
+        # Longer than a busy machine keeps a sound worker from running: tests of silence bring a patience of their own.
+        hurried = patience or Patience(step_seconds=30.0, first_pause_seconds=0.01)
         describer = InFlight(scripted_worker(**options), max_queued=max_queued, patience=hurried)
         async with describer.alive():
             await describer.load()

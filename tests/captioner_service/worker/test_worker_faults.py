@@ -36,7 +36,8 @@ async def until_heard(describer: InFlight) -> asyncio.Task[Described]:
 
 async def test_a_killed_worker_is_replaced_and_unheard_clips_are_described_all_the_same(in_flight: Any) -> None:
     async with in_flight(slots=2, step_seconds=0.01) as describer:
-        first, long = describer.worker_pid, await until_heard(describer)
+        long = await until_heard(describer)
+        first = describer.worker_pid  # now, as a worker that came before would not be the one that is killed
         clips = [clip_of(tokens=60, seed=n) for n in range(6)]
         running = [asyncio.create_task(describer.submit(clip, within_seconds=60)) for clip in clips]
         await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -62,10 +63,10 @@ async def test_a_caller_who_has_heard_text_is_told_that_the_worker_was_lost(in_f
 
 @pytest.mark.parametrize("state", ["live", "idle"])
 async def test_a_stopped_worker_is_killed_and_replaced(in_flight: Any, state: str) -> None:
-    patience = Patience(step_seconds=1.0, first_pause_seconds=0.01)
+    patience = Patience(step_seconds=2.0, first_pause_seconds=0.01)
     async with in_flight(step_seconds=0.01, patience=patience) as describer:
-        first = describer.worker_pid
         live = [await until_heard(describer)] if state == "live" else []
+        first = describer.worker_pid
         os.kill(first, signal.SIGSTOP)
         assert await first_condition(describer) is Condition.RESTARTING
         for task in live:
@@ -76,7 +77,7 @@ async def test_a_stopped_worker_is_killed_and_replaced(in_flight: Any, state: st
 
 
 async def test_a_step_that_never_ends_is_ended(in_flight: Any) -> None:
-    patience = Patience(step_seconds=1.0, first_pause_seconds=0.01)
+    patience = Patience(step_seconds=2.0, first_pause_seconds=0.01)
     async with in_flight(patience=patience) as describer:
         hanging = asyncio.create_task(describer.submit(clip_of("hang"), within_seconds=60))
         with pytest.raises(failures.WorkerLost):  # it hangs the second worker, too
@@ -107,7 +108,7 @@ async def test_a_clip_that_kills_every_worker_is_given_up_after_two(in_flight: A
 
 
 async def test_a_worker_lost_too_often_is_given_up_and_callers_are_told_at_once(in_flight: Any) -> None:
-    patience = Patience(step_seconds=5.0, first_pause_seconds=0.01, restarts=1)
+    patience = Patience(step_seconds=30.0, first_pause_seconds=0.01, restarts=1)
     async with in_flight(patience=patience) as describer:
         with pytest.raises(failures.WorkerLost):
             await describer.submit(clip_of("die"), within_seconds=60)

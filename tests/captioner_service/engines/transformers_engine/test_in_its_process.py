@@ -50,7 +50,7 @@ def long_text(describer: InFlight) -> tuple[asyncio.Task[Described], asyncio.Eve
 
 
 async def test_a_worker_killed_or_stopped_under_load_costs_no_unheard_text(checkpoints: Path) -> None:
-    describer = open_describer(settings(checkpoints, max_step_seconds=3.0))
+    describer = open_describer(settings(checkpoints, max_step_seconds=6.0))
     assert isinstance(describer, InFlight)
     clips = [noise_clip(4, seed=n, max_new_tokens=60) for n in range(12)]
     async with describer.alive():
