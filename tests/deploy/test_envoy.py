@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import ssl
 import struct
@@ -19,6 +20,7 @@ import grpc
 import httpx
 import pytest
 import trustme
+import yaml
 from envoy_edge import Edge, require_envoy, running_edge
 from fake_upstreams import FakeCaptioner, FakeClassifier, serving_captioner, serving_classifier
 
@@ -163,6 +165,23 @@ async def test_what_is_not_served_is_refused_by_the_edge(
     assert (await platform.http.request(method, path)).status_code == status
 
 
+async def test_the_commands_of_the_guide_do_what_it_says(platform: Platform) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("needs curl")
+    commands = re.findall(r"^curl .*:8080/.*$", (ROOT / "docs/operations.md").read_text(), re.M)
+    printed = []
+    for command in commands:
+        here = command.replace("localhost:8080", platform.edge.places["plaintext"])
+        here = here.replace("file:///clips/holiday.mp4", platform.film)
+        process = await asyncio.create_subprocess_shell(here, stdout=asyncio.subprocess.PIPE)
+        output, _ = await process.communicate()
+        printed.append([json.loads(line) for line in output.decode().splitlines() if line])
+    events, [classified], [model] = printed
+    assert "accepted" in events[0]["event"] and "result" in events[-1]["event"]
+    assert classified["classification"]["tags"][0]["id"] == "nature"
+    assert model["model"] == "fake"
+
+
 async def test_a_page_in_a_browser_calls_by_grpc_web(platform: Platform) -> None:
     allowed = await platform.http.options(
         TAG_VIDEO, headers={"origin": ORIGIN, "access-control-request-method": "POST"}
@@ -279,14 +298,26 @@ def _grpc_web_frames(body: bytes) -> list[tuple[int, bytes]]:
     return frames
 
 
-def test_the_configuration_is_accepted_as_it_stands(tmp_path: Path) -> None:
-    """With the very addresses; only where files lie differs."""
+@pytest.mark.parametrize("upstream_tls", [False, True])
+def test_the_configuration_is_accepted_as_it_stands(tmp_path: Path, upstream_tls: bool) -> None:
+    """Only where files lie differs. The second time with what the guide adds for services that want TLS."""
     require_envoy()
     from envoy_edge import ENVOY, SOURCES
 
     described = tmp_path / "vidtomusictags.pb"
     subprocess.run([sys.executable, SOURCES / "descriptors.py", described], check=True)
     text = (SOURCES / "envoy.yaml").read_text().replace("/etc/envoy/vidtomusictags.pb", str(described))
+    if upstream_tls:
+        [addition] = re.findall(
+            r"^```yaml\n(transport_socket:.*?)^```", (ROOT / "docs/operations.md").read_text(), re.M | re.S
+        )
+        authority = trustme.CA()
+        _issue(authority, tmp_path)
+        authority.cert_pem.write_to_path(tmp_path / "ca.crt")
+        loaded = yaml.safe_load(text)
+        for cluster in loaded["static_resources"]["clusters"]:
+            cluster.update(yaml.safe_load(addition.replace("/etc/envoy/upstream", str(tmp_path))))
+        text = json.dumps(loaded)
     written = tmp_path / "envoy.yaml"
     written.write_text(text.replace("/etc/envoy/certificate.yaml", str(SOURCES / "certificate.yaml")))
     checked = subprocess.run([ENVOY, "--mode", "validate", "-c", written], capture_output=True, text=True, check=False)

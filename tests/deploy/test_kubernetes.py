@@ -279,20 +279,22 @@ def test_images_are_those_that_the_dockerfile_builds(cluster: Cluster) -> None:
             assert (ROOT / f"deploy/requirements/{built}.txt").exists(), name
 
 
-def test_the_edge_may_be_put_before_any_overlay(tmp_path: Path) -> None:
-    """The component, rendered with the base by an overlay as somebody else would write it."""
+def test_what_is_optional_may_be_added_to_any_overlay(tmp_path: Path) -> None:
+    """The components, rendered with the base by an overlay as somebody else would write it."""
     if not shutil.which("kubectl"):
         pytest.skip("needs kubectl")
     shutil.copytree(SOURCES, tmp_path / "kubernetes")
     own = tmp_path / "kubernetes/overlays/own"
     own.mkdir()
-    wanted = {"resources": ["../local-cpu"], "components": ["../../components/edge"]}
+    wanted = {"resources": ["../local-cpu"], "components": ["../../components/edge", "../../components/remote-videos"]}
     (own / "kustomization.yaml").write_text(json.dumps(wanted))
     rendered = subprocess.run(["kubectl", "kustomize", own], capture_output=True, text=True, check=True).stdout
     cluster = Cluster(list(yaml.safe_load_all(rendered)))
     for document in cluster.documents:
         kubernetes_validate.validate(document, "1.37", strict=True)
     pods = {name: pod["metadata"]["labels"] for name, pod in cluster.pods().items()}
+    assert cluster.lets(pods["gateway"], "203.0.113.7", 443, "TCP")
+    assert not cluster.lets(pods["gateway"], "169.254.169.254", 443, "TCP")
     caller = {"namespace": "films", "vidtags/caller": "true"}
     envoy = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())["static_resources"]
     listened = {one["address"]["socket_address"]["port_value"] for one in envoy["listeners"]}
