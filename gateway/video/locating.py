@@ -58,6 +58,9 @@ def table_from_index(video: OpenVideo) -> FrameTable | None:
         return None
     if any(entry.flags & _AVINDEX_DISCARD_FRAME or entry.size == 0 for entry in entries):
         return None
+    size = video.container.size
+    if not video.arrives_in_order and 0 < size < max(entry.pos + entry.size for entry in entries):
+        return None  # cut off, and how many frames are left must be counted
     first = video.peek()
     if first is None or not first.is_keyframe or not entries[0].is_keyframe or first.pts is None or first.dts is None:
         return None

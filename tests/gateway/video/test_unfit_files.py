@@ -100,3 +100,13 @@ async def test_the_name_of_a_file_means_nothing(tmp_path: Path, clip: MakeClip, 
 async def test_a_video_over_a_limit_is_too_large(limits: SandboxLimits, suffix: str, clip: MakeClip) -> None:
     async with running_sandbox(limits) as sandbox:
         assert isinstance(await failure_of(sandbox, clip(Recipe(suffix=suffix))), failures.VideoTooLarge)
+
+
+async def test_frames_beyond_the_end_of_a_cut_file_are_not_counted_even_if_none_is_wanted(
+    tmp_path: Path, clip: MakeClip, sandbox: Sandbox
+) -> None:
+    whole = clip(Recipe(muxer_options=(("movflags", "faststart"),))).read_bytes()
+    path = made(tmp_path / "cut.mp4", whole[: 2 * len(whole) // 3])
+    taken = await sandbox.sample(path, SamplingPlan(sampler="notebook", frames=1))
+    assert "truncated" in [warning.code for warning in taken.manifest.warnings]
+    assert taken.manifest.video.frame_count is not None and taken.manifest.video.frame_count < 60
