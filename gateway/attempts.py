@@ -22,12 +22,41 @@ _BACKOFF_SECONDS = (0.05, 0.2, 0.8, 1.5)
 because round robin takes the next try to another replica."""
 _MOST_WHEN_SHED = 3
 """Tries of a call that is turned away for overload: more of them would be more load."""
-_SHED_TOKENS, _TOKENS_OF_A_SUCCESS = 20.0, 0.1
-"""The throttle of gRPC's own retries (gRFC A6): while most answers are refusals, they are not tried again."""
+_SHED_SECONDS = 0.5
+"""Before the next of them, where the refusal does not say itself how long to wait."""
+_TOKENS = 20.0
+_TOKENS_OF_A_SUCCESS_WHEN_SHED, _TOKENS_OF_A_SUCCESS_WHEN_SLOW = 0.1, 1.5
+"""How often refusals are tried again: as gRPC's own retries, while they are few (gRFC A6). And tries without an answer
+in time: while they are no more than one frozen replica of two explains; if most are late, all replicas are overrun."""
 
 
 class ConnectionLost(UpstreamUnavailable):
-    """The replica could not be reached, went away in the middle, or did not say in time that it takes the call on."""
+    """The replica could not be reached, or went away in the middle."""
+
+
+class NotInTime(ConnectionLost):
+    """The replica did not say in time that it takes the call on: it is frozen, or has too much to do."""
+
+
+class TurnedAway(ConnectionLost):
+    """The replica's gRPC refused the call unseen, as it does in a flood, or was just being stopped."""
+
+
+class Throttle:
+    """Tells failures that are few from those that are most of what happens; further tries only add to the latter."""
+
+    def __init__(self, *, tokens_of_a_success: float) -> None:
+        self._tokens_of_a_success = tokens_of_a_success
+        self._tokens = _TOKENS
+
+    def succeeded(self) -> None:
+        """A call went well."""
+        self._tokens = min(self._tokens + self._tokens_of_a_success, _TOKENS)
+
+    def failed(self) -> bool:
+        """One did not; whether it may be tried again."""
+        self._tokens = max(self._tokens - 1, 0.0)
+        return self._tokens > _TOKENS / 2
 
 
 class Attempts:
@@ -52,7 +81,8 @@ class Attempts:
         self._most = most
         self._remaining_seconds = remaining_seconds
         self._meter = UpstreamMeter(upstream, telemetry)
-        self._shed_tokens = _SHED_TOKENS
+        self._when_shed = Throttle(tokens_of_a_success=_TOKENS_OF_A_SUCCESS_WHEN_SHED)
+        self._when_slow = Throttle(tokens_of_a_success=_TOKENS_OF_A_SUCCESS_WHEN_SLOW)
 
     async def run(self, method: str, once: Callable[[], Awaitable[ResultT]]) -> tuple[ResultT, int]:
         """What `once` returns in the end, and how often it was tried. Raises its last failure.
@@ -80,23 +110,23 @@ class Attempts:
                 )
                 await asyncio.sleep(delay)
             else:
-                self._shed_tokens = min(self._shed_tokens + _TOKENS_OF_A_SUCCESS, _SHED_TOKENS)
+                self._when_shed.succeeded()
+                self._when_slow.succeeded()
                 return result, number
 
     def _delay(self, failure: Failure, number: int) -> float | None:
         """Seconds until the next try; None where there is to be none."""
         if not _may_pass(failure):
             return None
-        most = self._most
-        if failure.code == "RESOURCE_EXHAUSTED":
-            self._shed_tokens = max(self._shed_tokens - 1, 0.0)
-            if self._shed_tokens <= _SHED_TOKENS / 2:
+        most, least = self._most, failure.retry_after_seconds or 0.0
+        if failure.code == "RESOURCE_EXHAUSTED" or isinstance(failure, TurnedAway):
+            if not self._when_shed.failed():
                 return None
-            most = min(most, _MOST_WHEN_SHED)
-        if number >= most:
+            most, least = min(most, _MOST_WHEN_SHED), least or with_jitter(_SHED_SECONDS)
+        if number >= most or (isinstance(failure, NotInTime) and not self._when_slow.failed()):
             return None
         backoff = with_jitter(_BACKOFF_SECONDS[min(number, len(_BACKOFF_SECONDS)) - 1])
-        delay = max(backoff, failure.retry_after_seconds or 0.0)
+        delay = max(backoff, least)
         return delay if delay < self._remaining_seconds() else None
 
 

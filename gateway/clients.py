@@ -13,7 +13,7 @@ from typing import cast
 
 import grpc
 
-from gateway.attempts import Attempts, ConnectionLost
+from gateway.attempts import Attempts, ConnectionLost, NotInTime
 from gateway.order import Description, ModelFacts, Order, Tags
 from gateway.shown_text import ShownText
 from gateway.upstream import hearing, translating
@@ -177,14 +177,14 @@ class CaptionerClient:
         return summary
 
     async def _begin(self, call: _CaptionCall, config: captioner_pb2.CaptionConfig) -> None:
-        """Returns once the replica has accepted; raises the reason why not, or ConnectionLost where it says nothing."""
+        """Returns once the replica has accepted; raises the reason why not, or NotInTime where it says nothing."""
         seconds = self._answer_seconds()
         try:
             async with asyncio.timeout(seconds):
                 await call.write(captioner_pb2.CaptionRequest(config=config))
                 await self._read(call)
         except TimeoutError:
-            raise ConnectionLost(f"no answer within {seconds:.1f} s") from None
+            raise NotInTime(f"no answer within {seconds:.1f} s") from None
 
     async def _read(self, call: _CaptionCall) -> captioner_pb2.CaptionResponse:
         reply = await call.read()

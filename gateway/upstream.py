@@ -9,7 +9,7 @@ from typing import cast
 import grpc
 import structlog
 
-from gateway.attempts import ConnectionLost
+from gateway.attempts import ConnectionLost, NotInTime, TurnedAway
 from gateway.fields import field_of_the_request
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
@@ -39,11 +39,6 @@ _NEVER_PASSED_ON = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEME
 """They would tell our caller of credentials and methods that are not theirs."""
 
 
-_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-_BROKEN_CALL = "Internal error from Core"
-"""What grpc.aio says, with INTERNAL, where the connection ends while it writes (1.71 to 1.85)."""
-
-
 @contextmanager
 def hearing(*, within_seconds: float | None = None) -> Iterator[None]:
     """Turns what gRPC raises inside into the failure that it stands for.
@@ -69,12 +64,11 @@ def _failure_behind(error: grpc.RpcError, within_seconds: float | None) -> Failu
     failure, call = from_rpc_error(error), cast("grpc.Call", error)
     if any(key == DETAILS for key, _ in call.trailing_metadata() or ()):
         return failure
-    code = call.code()
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED and within_seconds is not None:
-        return ConnectionLost(f"no answer within {within_seconds:.1f} s")
-    if code in _LOST or (code is grpc.StatusCode.INTERNAL and call.details() == _BROKEN_CALL):
-        return ConnectionLost(failure.message)
-    return failure
+    if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED and within_seconds is not None:
+        return NotInTime(f"no answer within {within_seconds:.1f} s")
+    if call.code() is grpc.StatusCode.CANCELLED:
+        return TurnedAway(failure.message)
+    return ConnectionLost(failure.message) if isinstance(failure, failures.UpstreamUnavailable) else failure
 
 
 def for_caller(failure: Failure, name: str) -> Failure:

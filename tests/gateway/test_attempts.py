@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 from recording_meter import RecordingMeter
 
-from gateway.attempts import Attempts, ConnectionLost
+from gateway.attempts import Attempts, ConnectionLost, NotInTime, TurnedAway
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.failures import Failure
 from vidtomusictags.rpc.telemetry import Telemetry
@@ -116,9 +116,10 @@ async def test_tries_are_bounded() -> None:
     assert script.heard.sum(ATTEMPTS) == script.heard.sum(FAILURES) == 3
 
 
-async def test_what_is_turned_away_for_overload_is_tried_three_times_at_most() -> None:
-    script = Scripted(*[full() for _ in range(10)])
-    with pytest.raises(failures.StreamsFull):
+@pytest.mark.parametrize("failure", [full(), TurnedAway("RST_STREAM")], ids=["with words", "unseen"])
+async def test_what_is_turned_away_for_overload_is_tried_three_times_at_most(failure: Failure) -> None:
+    script = Scripted(*[failure] * 10)
+    with pytest.raises(type(failure)):
         await script.attempts().run("p.S/M", script.once)
     assert len(script.times) == 3
 
@@ -156,4 +157,31 @@ async def test_a_caller_that_leaves_ends_the_tries() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    assert len(script.times) == 1
+
+
+async def test_no_two_tries_are_closer_than_ten_milliseconds() -> None:
+    for _ in range(10):
+        script = Scripted(lost())
+        await script.attempts().run("p.S/M", script.once)
+        assert script.times[1] - script.times[0] >= 0.01
+
+
+async def test_one_frozen_replica_of_two_is_always_worth_another_try() -> None:
+    script = Scripted()
+    attempts = script.attempts()
+    for _ in range(100):
+        script.failing = [NotInTime("no answer")]
+        assert (await attempts.run("p.S/M", script.once))[1] == 2
+
+
+async def test_where_hardly_anything_is_answered_in_time_no_load_is_added() -> None:
+    script = Scripted()
+    attempts = script.attempts(most=2)
+    for _ in range(20):
+        script.failing = [NotInTime("no answer")] * 2
+        await asyncio.gather(attempts.run("p.S/M", script.once), return_exceptions=True)
+    script.failing, script.times = [NotInTime("no answer")], []
+    with pytest.raises(NotInTime):
+        await attempts.run("p.S/M", script.once)
     assert len(script.times) == 1

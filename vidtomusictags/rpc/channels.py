@@ -17,7 +17,7 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),  # a replica that is back is not left alone for long
     # Where all known replicas are gone, the new ones must not stay unknown for gRPC's usual 30 s.
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     # gRPC's own retries lose messages of streams (grpc/grpc#40283 and worse); who wants another try makes it.

@@ -29,6 +29,9 @@ _WITHOUT_REASON: dict[str, type[Failure]] = {
 }
 """What a status means that gRPC itself made; every other code without a reason is an answer against the contract."""
 
+_BROKEN_CALL = "Internal error from Core"
+"""What grpc.aio says, with INTERNAL, where a connection ends while it writes (1.71 to 1.85)."""
+
 
 class RemoteFailure(Failure):
     """A failure that another server named with a reason unknown here."""
@@ -124,6 +127,8 @@ def from_rpc_error(error: grpc.RpcError) -> Failure:
         status = None
     if status is None:
         code = call.code().value[0]
+        if call.code() is grpc.StatusCode.INTERNAL and call.details() == _BROKEN_CALL:
+            code = code_pb2.UNAVAILABLE
         status = status_pb2.Status(code=code, message=call.details() or call.code().name)
     return from_status(status)
 

@@ -274,3 +274,21 @@ async def test_a_cut_stream_is_never_taken_for_a_finished_one(hosted: Hosted, lo
         call.cancel()
     lines = await logs.wait_for("answered", count=20)
     assert {line["code"] for line in lines} == {"CANCELLED"}
+
+
+async def test_a_caller_cannot_send_much_that_nobody_reads() -> None:
+    """What gRPC holds unread is about 4 MiB a stream; what is read ahead comes on top, and is bounded too."""
+    async with hosting() as hosted:
+        hosted.script.on_frames = lambda count: asyncio.Event().wait()  # type: ignore[assignment,return-value]
+        megabyte = pb.CaptionRequest(frames=pb.FrameBatch(frames=[media_pb2.Frame(data=bytes(1 << 20))]))
+        call = hosted.stub.Caption(timeout=60)
+        await call.write(CONFIG)
+        await call.read()
+        sent = 0
+        with pytest.raises(TimeoutError):
+            for _ in range(40):
+                async with asyncio.timeout(2):
+                    await call.write(megabyte)
+                sent += 1
+        call.cancel()
+    assert 1 <= sent <= 12
