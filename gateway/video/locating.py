@@ -56,11 +56,13 @@ def table_from_index(video: OpenVideo) -> FrameTable | None:
     step = stamps[1] - stamps[0]
     if step <= 0 or stamps != list(range(stamps[0], stamps[0] + step * len(stamps), step)):
         return None
-    if any(entry.flags & _AVINDEX_DISCARD_FRAME or entry.size == 0 for entry in entries):
+    # A file that still arrives is not yet as long as its index says; any other is cut off, and its frames are counted.
+    end_of_file = video.container.size if not video.arrives_in_order and video.container.size > 0 else math.inf
+    if any(
+        entry.flags & _AVINDEX_DISCARD_FRAME or entry.size == 0 or entry.pos + entry.size > end_of_file
+        for entry in entries
+    ):
         return None
-    size = video.container.size
-    if not video.arrives_in_order and 0 < size < max(entry.pos + entry.size for entry in entries):
-        return None  # cut off, and how many frames are left must be counted
     first = video.peek()
     if first is None or not first.is_keyframe or not entries[0].is_keyframe or first.pts is None or first.dts is None:
         return None
