@@ -163,6 +163,24 @@ class TestRotation:
             authority.issue("127.0.0.1")
             assert await shown_by(hosted, authority) != before
 
+    async def test_a_link_that_is_turned_as_kubernetes_does_with_secrets_is_noticed(
+        self, authority: Authority, tmp_path: Path
+    ) -> None:
+        link = tmp_path / "..data"
+        for version in ("first", "second"):
+            files = authority.issue("127.0.0.1", name=version)
+            folder = tmp_path / version
+            folder.mkdir()
+            files.certificate.rename(folder / "tls.crt")
+            files.key.rename(folder / "tls.key")
+        link.symlink_to("first")
+        async with serving(Files(link / "tls.crt", link / "tls.key")) as hosted:
+            before = await shown_by(hosted, authority)
+            turned = tmp_path / "..data_tmp"
+            turned.symlink_to("second")
+            turned.rename(link)
+            assert await shown_by(hosted, authority) != before
+
     async def test_a_certificate_that_is_not_yet_followed_by_its_key_waits_for_it(self, authority: Authority) -> None:
         files = authority.issue("127.0.0.1")
         async with serving(files) as hosted:
