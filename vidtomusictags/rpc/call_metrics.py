@@ -25,7 +25,8 @@ FAILURES = Counter("vidtags_failures_total", "Calls that failed, by the reason t
 SHEDS = Counter(
     "vidtags_sheds_total", "Calls refused for want of room, time or readiness, by the reason told.", ("reason",)
 )
-CALL_METRICS = (BUILD, READY, STARTED, RUNNING, LIMIT, CALLS, SECONDS, FAILURES, SHEDS, SPANS)
+MESSAGES = Counter("vidtags_messages_total", "Messages of calls, received or sent.", ("method", "direction"))
+CALL_METRICS = (BUILD, READY, STARTED, RUNNING, LIMIT, CALLS, SECONDS, FAILURES, SHEDS, MESSAGES, SPANS)
 
 
 class CallMeter:
@@ -64,6 +65,10 @@ class CallMeter:
         for name, counter in self._counted.items():
             if name in facts:
                 meter.add(counter, str(facts.get("engine", "")), by=float(facts[name]))
+
+    def passed(self, method: str, direction: str) -> None:
+        """direction: `received` or `sent`."""
+        self._meter.add(MESSAGES, method, direction)
 
     def failed(self, reason: str, *, shed: bool) -> None:
         """reason: of the failure. shed: whether it is one of overload."""

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -33,7 +34,8 @@ class Layers(grpc.aio.ServerInterceptor):
 
     Whatever its arity, a call is handled as a stream in both directions: grpc.aio reads the request of a unary one
     before it asks the handler, and so before a layer could refuse it. arriving: told the size in bytes of each message
-    of a caller, once the layers have let the call in; what it raises ends the call.
+    of a caller, once the layers have let the call in; what it raises ends the call. passing: told the method of every
+    message of ours or of a caller, and whether it was `received` or `sent`; None: nobody counts them.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Layers(grpc.aio.ServerInterceptor):
         *,
         reflecting: Sequence[Layer] = (),
         arriving: Callable[[int], None] | None = None,
+        passing: Callable[[str, str], None] | None = None,
     ) -> None:
         self._layers = tuple(layers)
         self._reflecting = tuple(reflecting)
         self._arriving = arriving
+        self._passing = passing
 
     async def intercept_service(
         self,
@@ -62,6 +66,7 @@ class Layers(grpc.aio.ServerInterceptor):
         )
 
     def _handling(self, method: str, handler: grpc.RpcMethodHandler[Any, Any], layers: Sequence[Layer]) -> Any:
+        passing = partial(self._passing, method) if self._passing and layers is self._layers else None
         inner: Any = handler.stream_stream or handler.stream_unary or handler.unary_stream or handler.unary_unary
 
         async def call(stream: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
@@ -69,14 +74,20 @@ class Layers(grpc.aio.ServerInterceptor):
                 for layer in layers:
                     await stack.enter_async_context(layer(method, context))
                 requests = stream if self._arriving is None else _Counted(stream, self._arriving)
+                requests = requests if passing is None else _Passing(requests, passing)
                 argument = requests if handler.request_streaming else await _only(requests)
                 if handler.response_streaming:
                     # gRPC does not close handler generators (grpc/grpc#42295), so the inner one is closed here.
                     responses = await stack.enter_async_context(aclosing(inner(argument, context)))
                     async for response in responses:
+                        if passing is not None:
+                            passing("sent")
                         yield response
                 else:
-                    yield await inner(argument, context)
+                    response = await inner(argument, context)
+                    if passing is not None:
+                        passing("sent")
+                    yield response
 
         return call
 
@@ -94,6 +105,22 @@ class _Counted:
     async def __anext__(self) -> Any:
         message = await anext(self._messages)
         self._arriving(message.ByteSize())
+        return message
+
+
+class _Passing:
+    """The messages of a caller, each told of."""
+
+    def __init__(self, messages: AsyncIterator[Any], passing: Callable[[str], None]) -> None:
+        self._messages = aiter(messages)
+        self._passing = passing
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        message = await anext(self._messages)
+        self._passing("received")
         return message
 
 

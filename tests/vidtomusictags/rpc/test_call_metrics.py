@@ -62,6 +62,21 @@ async def test_a_call_is_counted_with_its_code_and_its_seconds(metered: Metered)
     assert page.value("vidtags_calls_started_total", method=CLIP) == 1
     assert page.value("vidtags_calls_running", method=CLIP) == 0
     assert page.value("vidtags_call_seconds_count", method=CLIP, code="OK") == 1
+    for direction in ("received", "sent"):
+        assert page.value("vidtags_messages_total", method=CLIP, direction=direction) == 1
+
+
+async def test_messages_of_a_stream_are_counted_both_ways(metered: Metered) -> None:
+    async def requests() -> Any:
+        yield pb.CaptionRequest(config=pb.CaptionConfig())
+        yield pb.CaptionRequest(frames=pb.FrameBatch())
+        yield pb.CaptionRequest(end_of_input=pb.EndOfInput())
+
+    replies = [reply async for reply in metered.hosted.stub.Caption(requests(), timeout=10)]
+    method = f"/{NAME}/Caption"
+    page = await metered.page_with("vidtags_calls_total", 1, method=method, code="OK")
+    assert page.value("vidtags_messages_total", method=method, direction="received") == 3
+    assert page.value("vidtags_messages_total", method=method, direction="sent") == len(replies) == 2
 
 
 async def test_a_call_runs_until_it_ends_and_one_too_many_is_a_shed(metered: Metered) -> None:
@@ -116,4 +131,4 @@ async def test_no_caller_can_make_up_a_series(metered: Metered) -> None:
     await stub.GetModel(pb.GetModelRequest(), metadata=(("user-agent", "made up"), ("x-request-id", "made-up")))
     page = await metered.page_with("vidtags_calls_started_total", 1, method=f"/{NAME}/GetModel")
     grown = {name for name, family in page.families.items() if len(family.samples) != before.get(name)}
-    assert grown <= {"vidtags_call_seconds"}
+    assert grown <= {"vidtags_call_seconds", "vidtags_messages"}
