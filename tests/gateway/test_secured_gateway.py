@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from gateway.app import running
 from gateway.settings import GatewaySettings
-from vidtomusictags import AsyncClient, Credentials, Failure
+from vidtomusictags import AsyncClient, Client, Credentials, Failure
 from vidtomusictags.rpc import failures
 
 TAGGING = "/vidtomusictags.gateway.v1.TaggingService"
@@ -146,6 +146,27 @@ async def test_a_caller_without_a_credential_is_refused_before_it_sends_anything
     async with secured() as parts, asyncio.timeout(20):
         call = parts.channel.stream_stream(f"{TAGGING}/{method}")()
         assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_our_clients_hear_why_they_are_refused(
+    blocking: bool, secured: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Even where they send a stream: gRPC would tell those that write on that the call ended with INTERNAL."""
+    async with secured() as parts:
+        unknown = Credentials(ca=tmp_path / "authority" / "ca.pem")
+        address = f"127.0.0.1:{parts.gateway.port}"
+
+        def tag() -> None:
+            with Client(address, credentials=unknown) as client:
+                client.tag(parts.film)
+
+        with pytest.raises(failures.CredentialMissing, match="authorization: Bearer"):
+            if blocking:
+                await asyncio.to_thread(tag)
+            else:
+                async with AsyncClient(address, credentials=unknown) as client:
+                    await client.tag(parts.film)
 
 
 async def test_bytes_of_uploads_are_counted_as_they_arrive(secured: Callable[..., Any], tmp_path: Path) -> None:

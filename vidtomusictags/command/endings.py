@@ -61,6 +61,8 @@ def ending_of(error: Exception) -> Ending:
     """How `error` is told."""
     if isinstance(error, Failure):
         hint = " `vidtags up` starts all three services." if "target" in error.details else ""
+        if error.code == "UNAUTHENTICATED":
+            hint = " --token-file names the file of your token, --certificate and --key your certificate."
         return Ending(_exit_code(error), error.message + hint, error.reason, error.field)
     if isinstance(error, Mistake | CredentialsUnusable):
         return Ending(MISTAKE, str(error), "INVALID_REQUEST")

@@ -65,7 +65,11 @@ class Authentication:
         needed = self.permissions.get(method)
         if needed is None or not caller.may(needed):
             name = method.rpartition("/")[2]
-            raise PermissionMissing(f"You may not call {name}: that needs the permission `{needed or 'none has'}`.")
+            if needed is None:
+                raise PermissionMissing(f"Nobody may call {name} here.")
+            raise PermissionMissing(
+                f"You may not call {name}: that needs the permission `{needed}`.", details={"permission": needed}
+            )
 
     def _caller(self, context: Any) -> Caller:
         if not self.asks:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+_AGAIN_SECONDS = 1.0
+"""How soon files that cannot be used are read again though they stay the same, such as a certificate of tomorrow."""
 
 
 class Reloading(Generic[T]):
@@ -23,6 +27,8 @@ class Reloading(Generic[T]):
         self._on_fault = on_fault
         self._lock = threading.Lock()
         self._told = ""
+        self._unusable: tuple[object, ...] | None = None
+        self._again_at = 0.0
         self._identity = self._identify()
         self._current = read()
 
@@ -30,7 +36,7 @@ class Reloading(Generic[T]):
         """What the files say now, or said last."""
         identity = self._identify()
         with self._lock:
-            if identity != self._identity:
+            if identity != self._identity and (identity != self._unusable or time.monotonic() >= self._again_at):
                 self._try(identity)
             return self._current
 
@@ -38,6 +44,7 @@ class Reloading(Generic[T]):
         try:
             self._current = self._read()
         except (OSError, ValueError) as error:
+            self._unusable, self._again_at = identity, time.monotonic() + _AGAIN_SECONDS
             fault = error.strerror or "cannot be read" if isinstance(error, OSError) else str(error)
             if fault != self._told:
                 self._told = fault

@@ -114,6 +114,12 @@ class TestTokens:
         async with hosting(tokens_file=file, permissions={"GetModel": "model"}) as hosted:
             failure = await refused(hosted.stub.CaptionClip(CLIP, metadata=bearer("trusted")))
             assert failure.reason == "PERMISSION_MISSING"
+            assert failure.details == {}
+
+    async def test_a_caller_without_permission_is_told_which_it_needs(self, guarded: Hosted) -> None:
+        failure = await refused(guarded.stub.CaptionClip(CLIP, metadata=bearer("reader")))
+        assert failure.details == {"permission": "caption"}
+        assert "`caption`" in failure.message
 
 
 class TestBeforeAnythingIsRead:
