@@ -69,8 +69,8 @@ def test_reasons_and_settings_that_are_named_exist() -> None:
 def test_the_commands_run_as_they_stand(tmp_path: Path) -> None:
     """All but the start itself, in whose place the same services pick free ports and say where they are."""
     shutil.copy(ROOT / "examples" / "evaluation" / "clips" / "heart.mp4", tmp_path / "clip.mp4")
-    blocks = [block for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)]
-    make, start, use, rotate = blocks
+    blocks = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
+    make, sign, start, use, rotate = blocks
     assert start.endswith(START)
     environment = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}", "COLUMNS": "120"}
     environment |= {f"{name}_DRAIN_ANNOUNCE_SECONDS": "0" for name in ("CAPTIONER", "CLASSIFIER", "GATEWAY")}
@@ -89,6 +89,7 @@ def test_the_commands_run_as_they_stand(tmp_path: Path) -> None:
         return done.stdout
 
     assert "gateway" in shell(make)
+    shell(sign)
     up = start.replace(START, "exec vidtags up --free-ports --json\n").replace("127.0.0.1:50060", "127.0.0.1:0")
     with (tmp_path / "up.log").open("w") as log:
         services = subprocess.Popen(
