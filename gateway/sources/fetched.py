@@ -45,7 +45,7 @@ class FetchedVideo:
         self._there = Extents()
         self._requests: dict[asyncio.Task[None], _Request] = {}
         self._next_bytes: dict[int, int] = {}
-        self._failure: failures.Failure | None = None
+        self._failure: BaseException | None = None
         self._news = asyncio.Event()
         self._busy_since: float | None = None
         self._seconds_left = rules.total_seconds
@@ -133,7 +133,7 @@ class FetchedVideo:
             self._seconds_left -= time.monotonic() - self._busy_since
             self._busy_since = None
         if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:
-            self._failure = error if isinstance(error, failures.Failure) else failures.Failure("Something went wrong.")
+            self._failure = error
         self._tell()
 
     async def _fetch(self, request: _Request) -> None:

@@ -75,15 +75,18 @@ async def supplied(
         serving = asyncio.create_task(_Supply(video, ours, on_wait).serve())
         try:
             await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
-            if not running.done():
-                ours.close()
-                await asyncio.wait({running}, timeout=_LEAVING_SECONDS)
-            if running.done() and "gone" not in (answer := running.result()):
+            if not serving.done():
+                answer = running.result()
+                if "gone" in answer:
+                    raise SupplyEnded(worker_is_free=True)
                 return answer
-            failure = serving.exception() if serving.done() else None
+            # Whatever the worker still says, it says of a video with a hole: FFmpeg may take one for the file's end.
+            ours.close()
+            await asyncio.wait({running}, timeout=_LEAVING_SECONDS)
+            failure = serving.exception()
             if isinstance(failure, WantMalformed):
                 raise failure
-            raise SupplyEnded(worker_is_free=running.done()) from failure
+            raise SupplyEnded(worker_is_free=running.done() and running.exception() is None) from failure
         finally:
             running.cancel()
             serving.cancel()
@@ -115,7 +118,7 @@ class _Supply:
         message = await asyncio.get_running_loop().sock_recv(self._pipe, _MESSAGE_BYTES)
         try:
             start, end = (int(position) for position in json.loads(message)["want"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise WantMalformed from None
         if not 0 <= start < end <= self._video.size_bytes:
             raise WantMalformed

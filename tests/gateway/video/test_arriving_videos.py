@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -14,6 +15,7 @@ from video_clips import Recipe
 from gateway.video.extents import Extents
 from gateway.video.plan import Encoding, SamplingPlan
 from gateway.video.sandbox import Sandbox, SandboxLimits, running_sandbox
+from gateway.video.supplying import SupplyEnded, WantMalformed, supplied
 from vidtomusictags.rpc import failures
 
 MakeClip = Callable[[Recipe], Path]
@@ -206,6 +208,52 @@ class TestGivingWay:
         clip_early = await early
         assert clip_early is not None
         assert clip_early == await sandbox.sample(path, SamplingPlan())
+
+
+class TestSupplying:
+    """What a worker that was taken over could ask."""
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            b"text",
+            b"[]",
+            b"{}",
+            b"[" * 4000,
+            b'{"want": 5}',
+            b'{"want": [0]}',
+            b'{"want": [5, 5]}',
+            b'{"want": [-1, 5]}',
+            b'{"want": [0, 1000000]}',
+            b'{"want": [0, Infinity]}',
+            b'{"want": [0, NaN]}',
+        ],
+    )
+    async def test_what_cannot_be_asked_for_ends_the_job(self, message: bytes, clip: MakeClip, tmp_path: Path) -> None:
+        async def run(pipe: int) -> dict[str, object]:
+            os.write(pipe, message)
+            return await asyncio.sleep(60, {})
+
+        with pytest.raises(WantMalformed):
+            await supplied(run, Trickling(clip(Recipe()), tmp_path / "copy"), lambda waiting: None)
+
+    @pytest.mark.parametrize("answer", [{"sampled": {}}, {"failure": ["VideoUnreadable", "No.", ""]}, {"gone": True}])
+    async def test_no_answer_is_believed_of_a_video_with_a_hole(
+        self, answer: dict[str, object], clip: MakeClip, tmp_path: Path
+    ) -> None:
+        video = Trickling(clip(Recipe()), tmp_path / "copy", in_order=True)
+        video.failure = failures.InputTruncated("The upload was cut.")
+
+        async def run(pipe: int) -> dict[str, object]:
+            os.write(pipe, b'{"want": [0, 5]}')
+            while await asyncio.to_thread(os.read, pipe, 100):
+                pass
+            return answer
+
+        with pytest.raises(SupplyEnded) as ended:
+            await supplied(run, video, lambda waiting: None)
+        assert ended.value.__cause__ is video.failure
+        assert ended.value.worker_is_free
 
 
 def test_stretches_that_touch_become_one() -> None:
