@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner_service.engines.openai.describer import OpenAIDescriber, OpenAIOptions
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 SERVER = Path(__file__).parent / "endpoint_server.py"
 
@@ -68,11 +69,13 @@ def options_for(*urls: str, **other: Any) -> OpenAIOptions:
 
 
 @asynccontextmanager
-async def asking(*scripts: str, **other: Any) -> AsyncIterator[tuple[OpenAIDescriber, list[EndpointProcess]]]:
+async def asking(
+    *scripts: str, telemetry: Telemetry = SILENT, **other: Any
+) -> AsyncIterator[tuple[OpenAIDescriber, list[EndpointProcess]]]:
     """A loaded describer in front of an endpoint for each script."""
     async with AsyncExitStack() as stack:
         endpoints = [await stack.enter_async_context(endpoint(script)) for script in scripts]
-        describer = OpenAIDescriber(options_for(*(one.url for one in endpoints), **other))
+        describer = OpenAIDescriber(options_for(*(one.url for one in endpoints), **other), telemetry)
         await stack.enter_async_context(describer.alive())
         await describer.load()
         yield describer, endpoints

@@ -14,11 +14,16 @@ pytest.importorskip("openai", reason="needs the openai package: pip install -e '
 
 from endpoint_process import asking, endpoint, options_for
 from PIL import Image
+from recording_meter import RecordingMeter
 
 from captioner_service.clip import Clip, FinishReason, GenerationOptions, Prompt
 from captioner_service.describer import Condition
 from captioner_service.engines.openai.describer import OpenAIDescriber
+from captioner_service.engines.openai.endpoints import Endpoint
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.telemetry import Telemetry
+from vidtomusictags.rpc.trace_context import send_on
+from vidtomusictags.rpc.upstream_meter import ATTEMPTS, FAILURES, SECONDS
 
 
 def clip_of(frames: int = 3, **options: object) -> Clip:
@@ -181,3 +186,28 @@ async def test_a_start_without_an_endpoint_or_a_model_says_what_to_set() -> None
         named = OpenAIDescriber(options_for(one.url, model="other-model"))
         async with named.alive():
             assert (await named.load()).model == "other-model"
+
+
+async def test_attempts_are_counted_by_endpoint_and_reason_and_tell_the_trace() -> None:
+    meter = RecordingMeter()
+    send_on({"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    try:
+        async with asking("503,ok", telemetry=Telemetry(meter=meter)) as (describer, [server]):
+            await describer.submit(clip_of(), within_seconds=20)
+            sent = (await server.log())["log"]
+        host = server.url.removeprefix("http://").removesuffix("/v1")
+    finally:
+        send_on({})
+    assert meter.sum(ATTEMPTS, host) == meter.sum(ATTEMPTS) == 2
+    assert meter.sum(FAILURES, host, "UPSTREAM_UNAVAILABLE") == meter.sum(FAILURES) == 1
+    assert len(meter.observed(SECONDS, host)) == 2
+    headers = [{name.lower(): value for name, value in one["headers"].items()} for one in sent]
+    assert [one["traceparent"].split("-")[1] for one in headers] == ["a" * 32] * 2
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@vllm:8000/v1?key=secret", "http://vllm:8000/secret/v1"])
+def test_no_more_of_an_address_is_told_than_its_host(url: str) -> None:
+    meter = RecordingMeter()
+    told = Endpoint(url, client=None, telemetry=Telemetry(meter=meter))  # type: ignore[arg-type]
+    assert told.host == "vllm:8000"
+    assert [labels for _, labels, _ in meter.told] == [("vllm:8000",)]

@@ -15,6 +15,7 @@ from classifier_service.engines.engine import Question
 from classifier_service.engines.instructor.endpoint import endpoint
 from classifier_service.engines.instructor.engine import InstructorEngine
 from classifier_service.engines.instructor.options import InstructorOptions
+from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 SUMMARY = "Children laugh and dance in a garden. A man shouts at a barking dog."
 
@@ -46,12 +47,15 @@ def opened() -> Opened:
         seconds: float = 30.0,
         shortlister: Any = None,
         model: str = "openai/gpt-4o",
+        telemetry: Telemetry = SILENT,
         **options: Any,
     ) -> AsyncIterator[Bench]:
         async with fake_openai(*script) as provider:
             told = InstructorOptions(endpoint=endpoint(model, base_url=provider.url), **options)
             kept = Budget(budget or Limits())
-            engine = InstructorEngine(told, budget=kept, remaining_seconds=lambda: seconds, shortlister=shortlister)
+            engine = InstructorEngine(
+                told, budget=kept, remaining_seconds=lambda: seconds, shortlister=shortlister, telemetry=telemetry
+            )
             try:
                 yield Bench(engine, provider, kept)
             finally:
