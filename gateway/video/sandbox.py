@@ -64,7 +64,10 @@ async def running_sandbox(limits: SandboxLimits | None = None, *, meter: Meter =
 
 
 class Sandbox:
-    """Runs sampling jobs, at most `limits.workers` at once. Used from one event loop; made by `running_sandbox`."""
+    """Runs sampling jobs, at most `limits.workers` at once. Used from one event loop; made by `running_sandbox`.
+
+    waiting: jobs that have no worker yet.
+    """
 
     def __init__(self, limits: SandboxLimits, meter: Meter = NO_METER) -> None:
         self.limits = limits

@@ -40,7 +40,7 @@ class Histogram(Metric):
 
 
 class Meter(Protocol):
-    """Counts. Used on one event loop."""
+    """Counts. May be told on any thread."""
 
     def add(self, metric: Counter | Gauge, *labels: str, by: float = 1.0) -> None:
         """labels: values, in the order of the metric's names."""
