@@ -6,7 +6,8 @@ Four servers, processes of their own, answer CaptionClip with an engine that loo
 that tells of a call (no trace context, no meter, no spans; the log line stays), `off` as it ships with nothing turned
 on, `metrics` with Prometheus's, `traces` with both metrics and spans that go to a collector in yet another process.
 Rounds alternate over the four, so that what else the machine does meets all alike; each ratio is of two runs of the
-same round.
+same round. Before that, the layer that tells of a call is run alone, in this process, around nothing: processor time of
+the best of many rounds, which a busy machine hardly changes.
 """
 
 from __future__ import annotations
@@ -31,14 +32,19 @@ from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1.captioner_pb2_grpc import CaptionerServiceStub
 from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc import layers, server
+from vidtomusictags.rpc.call_metrics import CallMeter
 from vidtomusictags.rpc.logs import write_logs
+from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.server import serve_until_signal
+from vidtomusictags.rpc.settings import HostSettings
 from vidtomusictags.rpc.status import pushback, to_status
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from span_collector import collecting  # what the tests collect by
 
+SERVICE = pb.DESCRIPTOR.services_by_name["CaptionerService"]
+METHOD = f"/{SERVICE.full_name}/CaptionClip"
 KINDS = ("bare", "off", "metrics", "traces")
 CLIP = pb.CaptionClipRequest(
     config=pb.CaptionConfig(
@@ -143,12 +149,51 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class _Context:
+    """As much of a ServicerContext as the layer asks of one that succeeds."""
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("user-agent", "grpc-python-asyncio/1.85.1"), ("traceparent", f"00-{'a' * 32}-{'b' * 16}-01"))
+
+
+async def alone(collector: str, *, rounds: int = 200, calls: int = 100) -> dict[str, float]:
+    """Seconds of processor time a call, of the layer around nothing."""
+    context: Any = _Context()
+    best = dict.fromkeys(KINDS, float("inf"))
+    async with AsyncExitStack() as stack:
+        made: dict[str, layers.Layer] = {}
+        for kind in KINDS:
+            settings = HostSettings(
+                metrics_listen="127.0.0.1:0" if kind in ("metrics", "traces") else "",
+                traces_endpoint=collector if kind == "traces" else "",
+            )
+            telemetry = await stack.enter_async_context(observing(settings, kind))
+            meter = CallMeter(telemetry.meter, SERVICE, {})
+            if kind == "bare":
+                with telling_of_nothing():
+                    made[kind] = server.answering("bench", meter, telemetry.tracer)
+            else:
+                made[kind] = layers.answering("bench", meter, telemetry.tracer)
+        for _ in range(rounds):
+            for kind, layer in made.items():
+                before = time.thread_time()
+                for _ in range(calls):
+                    async with layer(METHOD, context):
+                        pass
+                best[kind] = min(best[kind], (time.thread_time() - before) / calls)
+    return best
+
+
 async def measure(rounds: int, seconds: float, concurrency: int) -> None:
     """Prints calls a second, processor time, and the ratios."""
     rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
     costs: dict[str, list[float]] = {kind: [] for kind in KINDS}
     async with AsyncExitStack() as stack:
         collector, _ = await stack.enter_async_context(process("collector"))
+        own = await alone(collector)
+        print("the layer that tells of a call, around nothing:")
+        for kind, took in own.items():
+            print(f"  {kind:8}{1e6 * took:6.1f} us of processor a call")
         stubs: dict[str, Any] = {}
         pids: dict[str, int] = {}
         for kind in KINDS:
@@ -184,7 +229,9 @@ def main() -> None:
     if arguments.serve:
         serve(arguments.serve, arguments.collector)
     else:
-        asyncio.run(measure(arguments.rounds, arguments.seconds, arguments.concurrency))
+        with Path(os.devnull).open("w") as nowhere:
+            write_logs(service="benchmark", stream=nowhere)
+            asyncio.run(measure(arguments.rounds, arguments.seconds, arguments.concurrency))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from fake_openai import FakeOpenAI, fails, fake_openai, says
 from log_lines import LogLines
-from metrics_page import free_address, read
+from metrics_page import free_address, read, until_value
 from span_collector import Seen, SpanCollector, collecting
 from tagging_calls import tag_upload, tag_video
 
@@ -181,6 +181,8 @@ async def test_the_lines_of_the_clip_join_by_request_and_by_trace(fleet: Fleet, 
 async def test_every_service_counts_its_part(fleet: Fleet, spans: list[Seen]) -> None:
     uploaded = await tag_upload(fleet.stub, [fleet.film.read_bytes()])
     assert uploaded.result
+    upload = "/vidtomusictags.gateway.v1.TaggingService/TagUpload"
+    await until_value(fleet.metrics_at["gateway"], 1, "vidtags_calls_total", method=upload, code="OK")
     captioner, classifier, gateway = [
         await read(fleet.metrics_at[name]) for name in ("captioner", "classifier", "gateway")
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vidtomusictags.rpc.failures import known_reason
-from vidtomusictags.rpc.metrics import CALL_BUCKETS, Counter, Gauge, Histogram, Meter
+from vidtomusictags.rpc.metrics import CALL_BUCKETS, NO_METER, Counter, Gauge, Histogram, Meter
 from vidtomusictags.rpc.span_metrics import SPANS
 from vidtomusictags.version import VERSION
 
@@ -56,15 +56,18 @@ class CallMeter:
         self._meter.add(STARTED, method)
         self._meter.add(RUNNING, method)
 
-    def ended(self, method: str, code: str, seconds: float, facts: Mapping[str, Any]) -> None:
-        """code: of the status. facts: what the log line says besides."""
+    def ended(self, method: str, code: str, seconds: float, facts: Callable[[], Mapping[str, Any]]) -> None:
+        """code: of the status. facts: what the log line says besides, gathered where any of it adds up."""
         meter = self._meter
         meter.add(RUNNING, method, by=-1)
         meter.add(CALLS, method, code)
         meter.observe(SECONDS, seconds, method, code)
+        if not self._counted or meter is NO_METER:
+            return
+        told = facts()
         for name, counter in self._counted.items():
-            if name in facts:
-                meter.add(counter, str(facts.get("engine", "")), by=float(facts[name]))
+            if name in told:
+                meter.add(counter, str(told.get("engine", "")), by=float(told[name]))
 
     def passed(self, method: str, direction: str) -> None:
         """direction: `received` or `sent`."""

@@ -171,6 +171,6 @@ def answering(domain: str, calls: CallMeter, tracer: Tracer) -> Layer:
                 span.set({"rpc.response.status_code": code})
                 if code in _OUR_FAULTS:
                     span.fail(reason or code)
-                calls.ended(method, code, seconds, structlog.contextvars.get_contextvars())
+                calls.ended(method, code, seconds, structlog.contextvars.get_contextvars)
 
     return layer
