@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -22,11 +24,11 @@ NAMESPACE = "kubernetes.io/metadata.name"
 
 
 @functools.cache
-def _rendered(overlay: str) -> str:
+def _rendered(overlay: str) -> list[Document]:
     command = ["kubectl", "kustomize", str(SOURCES / "overlays" / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return list(yaml.load_all(done.stdout, yaml.CSafeLoader))
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Cluster:
         """Skips where there is no kubectl to render it."""
         if not shutil.which("kubectl"):
             pytest.skip("needs kubectl")
-        return cls(list(yaml.safe_load_all(_rendered(overlay))))
+        return cls(_rendered(overlay))
 
     def all(self, kind: str) -> dict[str, Document]:
         return {one["metadata"]["name"]: one for one in self.documents if one["kind"] == kind}
@@ -93,6 +95,17 @@ class Cluster:
             and any(one == {"port": port, "protocol": protocol} for one in rule["ports"])
             for rule in rules
         )
+
+
+def validate(document: Document) -> None:
+    """Raises kubernetes_validate.ValidationError for what Kubernetes 1.37 would not take."""
+    _validate(json.dumps(document, sort_keys=True))
+
+
+@functools.cache
+def _validate(document: str) -> None:
+    """Once for each document: the library reads all its schemas anew each time."""
+    kubernetes_validate.validate(json.loads(document), "1.37", strict=True)
 
 
 def selects(selector: Document, labels: Mapping[str, str]) -> bool:
