@@ -14,7 +14,7 @@ import grpc
 import structlog
 
 from vidtomusictags.rpc.call_metrics import CallMeter
-from vidtomusictags.rpc.failures import Failure, InvalidRequest
+from vidtomusictags.rpc.failures import DeadlineExceeded, Failure, InvalidRequest
 from vidtomusictags.rpc.logs import begin_call
 from vidtomusictags.rpc.status import pushback, to_status
 from vidtomusictags.rpc.trace_context import read_headers
@@ -24,6 +24,9 @@ log = structlog.get_logger()
 
 DETAILS = "grpc-status-details-bin"
 """Trailing metadata that carries google.rpc.Status, as grpc_status reads it."""
+
+_REQUEST_SECONDS = 30.0
+"""How long the one request of a unary call may take to arrive, since the call holds a slot meanwhile."""
 
 Layer = Callable[[str, Any], AbstractAsyncContextManager[None]]
 """Given the full method name and the ServicerContext, a block that the call runs in."""
@@ -125,8 +128,13 @@ class _Passing:
 
 
 async def _only(requests: AsyncIterator[Any]) -> Any:
-    async for request in requests:
-        return request
+    """The request of a unary call. Raises InvalidRequest or DeadlineExceeded where there is none."""
+    try:
+        async with asyncio.timeout(_REQUEST_SECONDS):
+            async for request in requests:
+                return request
+    except TimeoutError:
+        raise DeadlineExceeded(f"The request did not arrive within {_REQUEST_SECONDS:.0f} s.") from None
     await asyncio.sleep(0)  # a cancelled call looks like an ended stream; its CancelledError lands here
     raise InvalidRequest("The call ended without its request.")
 

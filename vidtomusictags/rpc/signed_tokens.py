@@ -108,7 +108,9 @@ def _usable(one: Mapping[str, Any]) -> list[Any]:
 def _scopes(claims: Mapping[str, Any]) -> list[str]:
     """Of `scope` (RFC 8693) or `scp`, as some issuers call it: one text with spaces, or a list."""
     scopes = claims.get("scope", claims.get("scp", ""))
-    return scopes.split() if isinstance(scopes, str) else [one for one in scopes if isinstance(one, str)]
+    if isinstance(scopes, str):
+        return scopes.split()
+    return [one for one in scopes if isinstance(one, str)] if isinstance(scopes, list) else []
 
 
 def refused(why: str) -> CredentialInvalid:

@@ -23,7 +23,7 @@ from stubs import health_stub, reflection_stub
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1 import captioner_pb2_grpc
-from vidtomusictags.rpc import caller_file
+from vidtomusictags.rpc import caller_file, layers
 from vidtomusictags.rpc.failures import Failure
 from vidtomusictags.rpc.settings import HostSettings
 
@@ -141,6 +141,14 @@ class TestBeforeAnythingIsRead:
         call = guarded.channel.stream_stream(f"/{NAME}/CaptionClip")(metadata=bearer("reader"))
         async with asyncio.timeout(10):
             assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+
+    async def test_a_known_caller_that_sends_nothing_holds_its_slot_for_a_while_only(
+        self, guarded: Hosted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(layers, "_REQUEST_SECONDS", 0.2)
+        call = guarded.channel.stream_stream(f"/{NAME}/CaptionClip")(metadata=bearer("right"))
+        async with asyncio.timeout(10):
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
     async def test_a_call_of_a_known_caller_that_ends_without_its_request_is_told_so(self, guarded: Hosted) -> None:
         call = guarded.channel.stream_stream(f"/{NAME}/CaptionClip")(iter([]), metadata=bearer("right"))

@@ -68,7 +68,9 @@ async def test_scopes_are_permissions(claims: dict[str, Any], issuer: Issuer) ->
         assert await reason(hosted, issuer.token(**claims)) == "OK"
 
 
-@pytest.mark.parametrize("claims", [{"scope": ""}, {"scope": None}, {"scope": "captions model"}, {"scope": [1]}])
+@pytest.mark.parametrize(
+    "claims", [{"scope": ""}, {"scope": None}, {"scope": "captions model"}, {"scope": [1]}, {"scope": 5}]
+)
 async def test_a_subject_without_the_scope_may_not(claims: dict[str, Any], issuer: Issuer) -> None:
     async with hosting(**settings(issuer)) as hosted:
         assert await reason(hosted, issuer.token(**claims)) == "PERMISSION_MISSING"
