@@ -52,14 +52,14 @@ async def secure_web(authority: trustme.CA) -> AsyncIterator[WebServer]:
 def rules(web: WebServer) -> SourceRules:
     """These let the first server through, and no other."""
     host = f"localhost:{web.port}"
-    return SourceRules(insecure_hosts=(host,), private_hosts=(host,), idle_seconds=5.0)
+    return SourceRules(insecure_hosts=(host,), private_hosts=(host,), idle_seconds=30.0)
 
 
 @pytest.fixture
 def secure_rules(secure_web: WebServer, ca_file: Path) -> SourceRules:
     """These let the second server through, and no other."""
     host = f"localhost:{secure_web.port}"
-    return SourceRules(hosts=(host,), private_hosts=(host,), ca_file=ca_file, idle_seconds=5.0)
+    return SourceRules(hosts=(host,), private_hosts=(host,), ca_file=ca_file, idle_seconds=30.0)
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ async def opened(names: Names, web: WebServer, rules: SourceRules) -> bytes:
 
 @pytest.fixture
 def public_rules(web: WebServer) -> SourceRules:
-    return SourceRules(insecure_hosts=(f"films.example:{web.port}",), idle_seconds=5.0)
+    return SourceRules(insecure_hosts=(f"films.example:{web.port}",), idle_seconds=30.0)
 
 
 @pytest.mark.parametrize(

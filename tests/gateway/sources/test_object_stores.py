@@ -51,7 +51,7 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 async def s3(s3_endpoint: str, bucket: Any, spool: Spool) -> AsyncIterator[Sources]:
-    rules = SourceRules(buckets=("s3://clips",), s3_endpoint=s3_endpoint, idle_seconds=5.0)
+    rules = SourceRules(buckets=("s3://clips",), s3_endpoint=s3_endpoint, idle_seconds=30.0)
     async with running_sources(rules, spool) as sources:
         yield sources
 
@@ -101,7 +101,7 @@ async def gs(storage: FakeStorage, spool: Spool) -> AsyncIterator[Sources]:
         buckets=("gs://archive/films/",),
         gs_endpoint=f"http://127.0.0.1:{storage.web.port}",
         gs_anonymous=True,
-        idle_seconds=5.0,
+        idle_seconds=30.0,
     )
     async with running_sources(rules, spool) as sources:
         yield sources
