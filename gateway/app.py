@@ -70,7 +70,12 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
                 tracer=telemetry.tracer,
             )
             servicer = TaggingServicer(tagger, spool, sources, settings)
-            service = Service(SERVICE, partial(add_TaggingServiceServicer_to_server, servicer), permissions=PERMISSIONS)
+            service = Service(
+                SERVICE,
+                partial(add_TaggingServiceServicer_to_server, servicer),
+                permissions=PERMISSIONS,
+                check_room=tagger.check_room,
+            )
             metrics.watch(telemetry.meter, sandbox, spool)
             async with listening(settings, service, telemetry) as host:
                 await host.announce_ready()

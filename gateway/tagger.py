@@ -15,6 +15,7 @@ from gateway.early import EarlySampling, sampling_early
 from gateway.events import Event, Progressed, Stage, Summarised, Tagged, TextPiece, Timings, percent_of
 from gateway.fields import naming_fields_of_the_request
 from gateway.order import Description, ModelFacts, Order, Tags
+from gateway.pressure import Pressure
 from gateway.spool import Upload
 from gateway.video.plan import MAX_FRAMES, SamplingPlan
 from gateway.video.sampled import SampledClip
@@ -25,9 +26,14 @@ from vidtomusictags.rpc.tracing import NO_TRACER, Attributes, Tracer
 
 FirstT = TypeVar("FirstT")
 
+_SMOOTHING = 0.2
+"""Weight of the latest call in a running mean."""
+
 
 class Sandbox(Protocol):
     """Where video is opened and decoded."""
+
+    def check_room(self, within_seconds: float) -> None: ...
 
     async def sample(
         self,
@@ -91,6 +97,16 @@ class Tagger:
         self._decode_seconds = decode_seconds
         self._remaining_seconds = remaining_seconds
         self._tracer = tracer
+        self._pressure = Pressure()
+        self._seconds_after_sampling = 0.0
+
+    def check_room(self) -> None:
+        """Raises QueueFull or WouldMissDeadline where a call that came now would be refused or too late further on.
+
+        Asked before anything of it is read: under overload a refusal must cost next to nothing.
+        """
+        self._pressure.check()
+        self._sandbox.check_room(self._remaining_seconds() - self._seconds_after_sampling)
 
     async def prepare(self, order: Order) -> Prepared:
         """Checks everything that can be checked before there is a video, so that no upload and no GPU time is wasted.
@@ -187,17 +203,18 @@ class Tagger:
         marks.append(time.monotonic())
 
         report(_progress(Stage.CAPTIONING, 0, 1))
-        with self._tracer.span("caption"):
+        with self._tracer.span("caption"), self._pressure.heeded():
             description = await self._captioner.caption(clip, order, lambda piece: report(TextPiece(piece)))
         report(Summarised(description))
         marks.append(time.monotonic())
 
         report(_progress(Stage.CLASSIFYING, 0, 1))
-        with self._tracer.span("classify"):
+        with self._tracer.span("classify"), self._pressure.heeded():
             tags = await self._classifier.classify(description, order)
         marks.append(time.monotonic())
 
         sampling, captioning, classifying = (later - earlier for earlier, later in pairwise(marks))
+        self._seconds_after_sampling += _SMOOTHING * (captioning + classifying - self._seconds_after_sampling)
         timings = Timings(receiving_seconds, sampling, captioning, classifying, marks[-1] - started)
         return Tagged(order.request_id, description, tags, clip, timings)
 

@@ -27,6 +27,7 @@ class SandboxLimits:
     max_output_bytes: all the frames of one job together, as they leave the worker.
     max_jobs_per_worker: after so many jobs a worker is replaced, which bounds leaks and fragmentation.
     max_waiting: jobs that may wait for a worker; the next one gets QueueFull.
+    longest_wait_seconds: how long the last of them should have to wait, by what jobs take of late; QueueFull beyond.
     startup_seconds: how long a new worker may take to become ready.
     """
 
@@ -43,6 +44,7 @@ class SandboxLimits:
     max_output_bytes: int = 512 * MIB
     max_jobs_per_worker: int = 200
     max_waiting: int = 64
+    longest_wait_seconds: float = 15.0
     startup_seconds: float = 30.0
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ again in the worker, and with it gRPC.
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -28,6 +29,7 @@ from gateway.video.supplying import ArrivingVideo, SupplyEnded, WantMalformed, s
 from gateway.video.video_file import opened
 from gateway.video.worker_process import AnswerMalformed, WorkerEnded, WorkerProcess
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.admission import with_jitter
 from vidtomusictags.rpc.metrics import NO_METER, Meter
 from vidtomusictags.rpc.work_metrics import QUEUE_SECONDS, RESTARTS
 
@@ -80,7 +82,7 @@ class Sandbox:
         self._returned = asyncio.Event()
         self._yielding: list[YieldingVideo] = []
         self.waiting = 0
-        self._usual_seconds = 1.0
+        self._usual_seconds = 0.0
 
     @property
     def workers(self) -> tuple[WorkerProcess, ...]:
@@ -164,12 +166,28 @@ class Sandbox:
         finally:
             self._yielding.remove(yielding)
 
-    async def _wait_for_turn(self, timeout_seconds: float | None) -> None:
-        if self._turns.locked() and self.waiting >= self.limits.max_waiting:
+    def check_room(self, within_seconds: float) -> None:
+        """Raises QueueFull or WouldMissDeadline where a job that came now would have to wait too long.
+
+        within_seconds: what its caller has left. A wait may take half of that at most: the other half is for the job,
+        and for being wrong about how long those before it take.
+        """
+        if not self._turns.locked():
+            return
+        wait = self._usual_seconds * (self.waiting + 1) / self.limits.workers
+        if self.waiting >= self.limits.max_waiting or wait > self.limits.longest_wait_seconds:
             raise failures.QueueFull(
-                "Too many videos are waiting to be decoded; try again later.",
-                retry_after_seconds=max(1.0, self._usual_seconds * self.waiting / self.limits.workers),
+                "Too many videos are waiting to be decoded; try again after the delay.",
+                retry_after_seconds=with_jitter(min(max(0.5, wait / 2), 5.0)),
             )
+        if wait > within_seconds / 2:
+            raise failures.WouldMissDeadline(
+                f"The video would wait about {wait:.1f} s to be decoded and only {max(0.0, within_seconds):.1f} s are "
+                "left; allow more time or try another replica."
+            )
+
+    async def _wait_for_turn(self, timeout_seconds: float | None) -> None:
+        self.check_room(math.inf if timeout_seconds is None else timeout_seconds)
         if self._turns.locked() and (yielding := next((one for one in self._yielding if not one.is_asked), None)):
             yielding.give_way()
         self.waiting += 1
@@ -233,9 +251,12 @@ class Sandbox:
         finally:
             self._meter.observe(DECODE_SECONDS, time.monotonic() - began, plan.sampler)
         if arriving is None:  # else it is its bytes that took the time
-            self._usual_seconds += 0.2 * (time.monotonic() - began - self._usual_seconds)
+            self._learn(time.monotonic() - began)
         worn = answer.get("worn") or worker.jobs >= self.limits.max_jobs_per_worker
         return outcome, Cause.WORN if worn else None
+
+    def _learn(self, seconds: float) -> None:
+        self._usual_seconds += (seconds - self._usual_seconds) * (0.2 if self._usual_seconds else 1.0)
 
     def _give_back(self, worker: WorkerProcess | None, *, worn: Cause | None) -> None:
         """Free the worker's place; a worn worker is ended at once and its place freed when its successor is ready."""
