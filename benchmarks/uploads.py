@@ -61,7 +61,7 @@ def spooled_bytes(spool: Path) -> int:
     total = 0
     for path in spool.rglob("*"):
         try:
-            total += path.stat().st_size
+            total += path.stat().st_size if path.is_file() else 0
         except OSError:
             continue
     return total
