@@ -16,7 +16,17 @@ import structlog
 
 from captioner_service.worker import pictures
 from captioner_service.worker.generation import Generation
-from captioner_service.worker.messages import Add, Cancel, Message, Refused, Rejected, Start, from_line, to_line
+from captioner_service.worker.messages import (
+    Add,
+    Cancel,
+    Loading,
+    Message,
+    Refused,
+    Rejected,
+    Start,
+    from_line,
+    to_line,
+)
 from captioner_service.worker.owner import Owner
 from captioner_service.worker.slot_engine import DeviceLost, SlotEngine, Unfit
 from captioner_service.worker.text_stream import TextStream
@@ -121,6 +131,7 @@ def main() -> int:
     messages = channel.messages()
     start = next(messages)
     assert isinstance(start, Start)
+    channel.tell([Loading(0.0, "libraries")])  # importing them can take longer than a small model
     try:
         module, _, factory = start.factory.partition(":")
         engine: SlotEngine = getattr(import_module(module), factory)(dict(start.options))

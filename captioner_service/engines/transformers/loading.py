@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 import transformers
 from huggingface_hub import snapshot_download
 from safetensors import safe_open
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from captioner_service.engines.transformers import quantising
 from captioner_service.engines.transformers.options import TransformersOptions
@@ -44,7 +46,7 @@ class _Weights:
 
 def load(options: TransformersOptions, on_progress: OnProgress) -> LoadedModel:
     """Loads model and processor. Raises ValueError or OSError, naming the setting, for what cannot be loaded."""
-    folder, revision = _folder(options)
+    folder, revision = _folder(options, on_progress)
     weights = _weights(folder)
     device = _device(options.device)
     dtype = _dtype(options.precision, device)
@@ -116,7 +118,7 @@ def _assembled_processor(folder: Path) -> Any:
     )
 
 
-def _folder(options: TransformersOptions) -> tuple[Path, str]:
+def _folder(options: TransformersOptions, on_progress: OnProgress) -> tuple[Path, str]:
     given = Path(options.model)
     if given.is_dir():
         return given, options.revision or "local"
@@ -126,6 +128,7 @@ def _folder(options: TransformersOptions) -> tuple[Path, str]:
             revision=options.revision or None,
             allow_patterns=WANTED_FILES,
             local_files_only=options.offline,
+            tqdm_class=_downloading(on_progress),
         )
     except (OSError, ValueError) as error:
         how = (
@@ -168,6 +171,28 @@ def _dtype(wanted: str, device: torch.device) -> torch.dtype:
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _downloading(on_progress: OnProgress) -> type[Any]:
+    """A progress bar for the hub's downloads that draws nothing and tells how many bytes are there."""
+    bars: list[Any] = []  # what came over the network and what is on the disk: the one that is ahead counts
+
+    class Bar(tqdm):  # type: ignore[misc]  # tqdm is untyped here
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "file": io.StringIO()})
+            if self.unit == "B":
+                bars.append(self)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            drawn: bool | None = super().update(n)
+            total = max((bar.total or 0 for bar in bars), default=0)
+            if self.unit == "B" and total:
+                done = max(bar.n for bar in bars)
+                part = min(max(done / total, 0.001), 0.999)  # the whole model is neither here yet nor just begun
+                on_progress(part, f"download, {done / 1e9:.2f} of {total / 1e9:.2f} GB")
+            return drawn
+
+    return Bar
 
 
 class _Counted:

@@ -9,10 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from worker_scripts import clip_of, words
 
 from captioner_service.clip import FinishReason
 from vidtomusictags.rpc import failures
+
+
+async def test_loading_is_told_in_the_log_from_its_first_moment(in_flight: Any) -> None:
+    with capture_logs() as logs:
+        async with in_flight():
+            pass
+    loading = [entry for entry in logs if entry["event"] == "loading model"]
+    assert (loading[0]["what"], loading[0]["percent"]) == ("libraries", 0)
+    assert (loading[-1]["what"], loading[-1]["percent"]) == ("warming up", 100)
+    assert all(entry["seconds"] >= 0 for entry in loading)
 
 
 async def test_many_clips_at_once_each_get_their_own_text(in_flight: Any) -> None:

@@ -120,3 +120,27 @@ def test_loading_tells_how_far_it_is(checkpoints: Path) -> None:
 def test_the_canary_is_the_same_at_every_start(load_engine: Any) -> None:
     first, second = load_engine("smolvlm").canary(), load_engine("smolvlm").canary()
     assert list(first) == list(second) and len(set(first)) > 3
+
+
+def test_a_download_tells_how_many_gigabytes_are_there(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from captioner_service.engines.transformers import loading
+    from captioner_service.engines.transformers.options import TransformersOptions
+
+    def download(name: str, *, tqdm_class: Any, **_: Any) -> str:
+        files = tqdm_class(total=7, desc="Fetching 7 files")
+        received = tqdm_class(total=0, unit="B", unit_scale=True, desc="Downloading bytes")
+        written = tqdm_class(total=0, unit="B", unit_scale=True, desc="Reconstructing")
+        received.total = written.total = 14_130_000_000
+        received.update(7_065_000_000)
+        written.update(1_000_000)
+        files.update(1)
+        return str(checkpoints / "llava_next_video")
+
+    told: list[tuple[float, str]] = []
+    monkeypatch.setattr(loading, "snapshot_download", download)
+    loading.load(TransformersOptions(model="llava-hf/some"), lambda part, what: told.append((part, what)))
+    assert told[:2] == [(0.5, "download, 7.07 of 14.13 GB")] * 2
+    assert told[2][1].startswith("1 files, ") and told[-1][0] == 1.0
+    assert "Fetching" not in capsys.readouterr().err
