@@ -20,13 +20,16 @@ from typing import IO, Self
 
 from rich.console import Console
 
+from vidtomusictags.command import options
 from vidtomusictags.command.endings import MISTAKE, Mistake
 from vidtomusictags.rpc.failures import Loading
 
 CAPTIONER, CLASSIFIER, GATEWAY = "captioner", "classifier", "gateway"
 _STDERR = 2
-_METRICS_AT = {CAPTIONER: "127.0.0.1:50061", CLASSIFIER: "127.0.0.1:50062", GATEWAY: "127.0.0.1:50060"}
-"""Ten above the ports that they listen on by default."""
+_LISTEN = {CAPTIONER: options.CAPTIONER, CLASSIFIER: options.CLASSIFIER, GATEWAY: options.GATEWAY}
+"""Where they listen by default."""
+METRICS_OFFSET = 10
+"""Ports from that of a service to that of its metrics, unless its settings say otherwise; `vidtags top` looks there."""
 _START_SECONDS = 1900.0
 """A first start may download a model; the captioner itself gives up after CAPTIONER_MAX_LOAD_SECONDS, 1800 s."""
 _STOP_SECONDS = 40.0
@@ -144,7 +147,7 @@ class Fleet:
         )
         if not self._free_ports and find_spec("prometheus_client"):  # so that `vidtags top` finds them
             metrics = f"{prefix}_METRICS_LISTEN"
-            environment.setdefault(metrics, os.environ.get(metrics, _METRICS_AT[name]))
+            environment.setdefault(metrics, os.environ.get(metrics, _metrics_address(prefix, name)))
         if self._free_ports:
             environment[f"{prefix}_LISTEN"] = "127.0.0.1:0"
         if self._private:
@@ -152,6 +155,12 @@ class Fleet:
         child = Child(name, environment, self._output)
         self._children.append(child)
         return child
+
+
+def _metrics_address(prefix: str, name: str) -> str:
+    """On loopback, so many ports above that of the service; nowhere for one that picks its port."""
+    port = os.environ.get(f"{prefix}_LISTEN", _LISTEN[name]).rpartition(":")[2]
+    return f"127.0.0.1:{int(port) + METRICS_OFFSET}" if port.isdecimal() and int(port) else ""
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from vidtomusictags.command import options
 from vidtomusictags.command.credentials import chosen_credentials
 from vidtomusictags.command.documents import print_document
 from vidtomusictags.command.endings import OK, UNREACHABLE
+from vidtomusictags.command.fleet import METRICS_OFFSET
 from vidtomusictags.command.rates import rates
 from vidtomusictags.command.rendering import stdout
 from vidtomusictags.command.replicas import Replica, replicas_of
@@ -23,8 +24,6 @@ from vidtomusictags.command.service_settings import ServiceName
 from vidtomusictags.command.sighting import READY, Sighting, look
 from vidtomusictags.command.top_table import Seen, top_table
 
-METRICS_OFFSET = 10
-"""Ports from that of calls to that of metrics, where no port is given; `vidtags up` has it so."""
 _LOOKS = 8
 _WINDOW_SECONDS = 10.0
 """How far back rates look."""

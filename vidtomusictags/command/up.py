@@ -22,7 +22,8 @@ def up(
     """Start captioner, classifier and gateway as three processes and wait.
 
     Prints where they answer as soon as all are ready; their logs go to stderr. Ctrl-C or SIGTERM stops them, the
-    gateway first. Settings come from the environment: CAPTIONER_*, CLASSIFIER_*, GATEWAY_*.
+    gateway first. Settings come from the environment: CAPTIONER_*, CLASSIFIER_*, GATEWAY_*. Metrics are shown ten ports
+    above those of the services, where `vidtags top` finds them.
 
     Examples:
     vidtags up

@@ -244,3 +244,31 @@ async def test_a_real_captioner_is_shown_at_work(vidtags: Any, nobody: str) -> N
             {"address": nobody, "state": "unreachable"},
         ]
     }
+
+
+@pytest.mark.parametrize(
+    ("listen", "metrics"),
+    [(None, "127.0.0.1:50061"), ("0.0.0.0:6001", "127.0.0.1:6011"), ("127.0.0.1:0", "")],
+)
+def test_a_fleet_shows_its_metrics_where_top_looks(
+    listen: str | None, metrics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidtomusictags.command import fleet
+
+    launched: dict[str, str] = {}
+
+    class Child:
+        def __init__(self, name: str, environment: dict[str, str], output: object) -> None:
+            launched.update(environment)
+
+        def stop(self) -> None:
+            """Nothing runs."""
+
+    monkeypatch.setattr(fleet, "Child", Child)
+    for name in ("CAPTIONER_LISTEN", "CAPTIONER_METRICS_LISTEN"):
+        monkeypatch.delenv(name, raising=False)
+    if listen is not None:
+        monkeypatch.setenv("CAPTIONER_LISTEN", listen)
+    with fleet.Fleet(free_ports=False) as one:
+        one._launch("captioner")
+    assert launched["CAPTIONER_METRICS_LISTEN"] == metrics
