@@ -78,7 +78,7 @@ def _obus(data: memoryview) -> Iterator[tuple[int, memoryview, int]]:
         length = len(data) - position
         if header & 2:  # obu_has_size_field
             length, position = _leb128(data, position)
-        begin, position = position, position + length
+        begin, position = position, min(position + length, len(data))
         yield header >> 3 & 15, data[begin:position], position
 
 
