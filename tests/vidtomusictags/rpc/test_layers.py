@@ -125,7 +125,7 @@ class TestDeadline:
 
     async def test_the_callers_own_deadline_ends_the_work(self, hosted: Hosted, logs: LogLines) -> None:
         hosted.script.on_clip = asyncio.Event().wait  # type: ignore[assignment]
-        error = await failing(hosted.stub.CaptionClip(clip(), timeout=0.1))
+        error = await failing(hosted.stub.CaptionClip(clip(), timeout=1.0))
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await logs.wait_for("answered")
         assert hosted.script.ended == 1
