@@ -19,7 +19,9 @@ _ZERO = 128
 
 def eight_bit_network(path: Path) -> bytes:
     """The ONNX model at `path`, external tensors included, serialised with its weight matrices in eight bits."""
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        _read_external(tensor, path.parent)
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes: list[NodeProto] = []
     replaced: set[str] = set()
@@ -40,6 +42,23 @@ def eight_bit_network(path: Path) -> bytes:
     model.graph.initializer.extend(kept + added)
     serialised: bytes = model.SerializeToString()
     return serialised
+
+
+def _read_external(tensor: TensorProto, folder: Path) -> None:
+    """Reads what a tensor keeps in a file beside the model. onnx's own reader refuses files that have a second name,
+    which they have wherever a package installer links files instead of copying them, as uv does; `find_weights` has
+    proved the file by its digest."""
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return
+    where = {entry.key: entry.value for entry in tensor.external_data}
+    length = int(where["length"])
+    with (folder / where["location"]).open("rb") as file:
+        file.seek(int(where.get("offset", 0)))
+        tensor.raw_data = file.read(length)
+    if len(tensor.raw_data) != length:
+        raise ValueError(f"the file of the tensor {tensor.name} ends before it")
+    tensor.data_location = TensorProto.DEFAULT
+    del tensor.external_data[:]
 
 
 def _quantised(name: str, weights: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[TensorProto]:
