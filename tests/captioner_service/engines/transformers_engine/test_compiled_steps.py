@@ -46,6 +46,7 @@ def test_texts_of_compiled_steps_are_those_of_generate(
     engine = load_engine(family, decoding="compiled")
     engine.canary()
     warmed, compilations = len(traced), _compilations()
+    assert set(traced) == set(engine._slots._decode.shapes()), "every shape was run before the first clip"
     clips = mixed_clips()[:6]
     generations = [generation_of(engine, clip, number) for number, clip in enumerate(clips)]
     run(engine, generations, join_every=3)
