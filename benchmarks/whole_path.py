@@ -58,9 +58,13 @@ class OneProcess:
         )
         sampled = await self._sandbox.sample(path, plan)
         times = [frame.time_seconds for frame in sampled.manifest.frames]
-        frames = [EncodedFrame(i, at, data) for i, (at, data) in enumerate(zip(times, sampled.frames, strict=True))]
-        format = FrameFormat(FrameEncoding[encoding.name], (sampled.width, sampled.height))
-        clip = Clip(decode_frames(frames, format), times, self._prompt)
+        if encoding is Encoding.RGB24:
+            pixels = sampled.array()
+        else:
+            frames = [EncodedFrame(i, at, data) for i, (at, data) in enumerate(zip(times, sampled.frames, strict=True))]
+            size = (sampled.width, sampled.height)
+            pixels = decode_frames(frames, FrameFormat(FrameEncoding[encoding.name], size))
+        clip = Clip(pixels, times, self._prompt)
         (caption,) = self._captions.caption([clip], lambda position, text: None)
         statements = [Statement(s.start, s.end, s.kind.value, s.certainty) for s in caption.statements]
         classified = await self._classifier.classify(caption.text, self._taxonomy, Wanted(), statements)
