@@ -22,6 +22,7 @@ from gateway.settings import GatewaySettings
 from vidtomusictags.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from vidtomusictags.rpc.failures import CaptioningFailed, Draining, StreamsFull, WorkerLost
 
+IMPATIENT: dict[str, Any] = {"answer_seconds": 1, "keepalive_seconds": 1}
 WITH_TEXT = gateway_pb2.TagOptions(text_deltas=True)
 
 
@@ -40,7 +41,7 @@ class Replicas:
     async def tag(self, options: gateway_pb2.TagOptions | None = None) -> Outcome:
         self.heard = outcome = Outcome()
         request = gateway_pb2.TagVideoRequest(uri=self.uri, options=options)
-        return await hear(self.stub.TagVideo(request, timeout=30), outcome)
+        return await hear(self.stub.TagVideo(request, timeout=60), outcome)
 
     def script(self, name: str, *scripts: Script) -> None:
         """Lets every captioner take the next of these scripts when it comes to `name`, the last one again and again."""
@@ -77,8 +78,6 @@ async def replicas(
             "roots": (film.parent,),
             "captioner": "ipv4:" + ",".join(line.address for line in made.captioner_lines),
             "classifier": "ipv4:" + ",".join(line.address for line in made.classifier_lines),
-            "answer_seconds": 0.5,
-            "keepalive_seconds": 1,
         }
         port = await stack.enter_async_context(running(GatewaySettings(**defaults | settings)))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
@@ -86,7 +85,7 @@ async def replicas(
         # Until all are known: round robin goes over those that are.
         for stage, count in ((made.captioner_lines, captioners), (made.classifier_lines, classifiers)):
             assert len(stage) == count
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(captioner.configs for captioner in made.captioners):
                 assert (await made.tag()).result
         yield made
@@ -211,20 +210,30 @@ class TestFrozen:
     async def test_a_replica_that_does_not_take_a_call_on_is_passed_over_until_it_is_found_out(
         self, film: Path
     ) -> None:
-        async with replicas(film, captioners=3) as made:
+        async with replicas(film, captioners=3, **IMPATIENT) as made:
             made.captioner_lines[0].go_silent()
             began = time.monotonic()
             outcomes = await asyncio.gather(*(made.tag() for _ in range(9)))
             assert {outcome.result.summary.text for outcome in outcomes} == {"4 frames of a quiet forest."}
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 20
             assert max(outcome.result.attempts.captioner for outcome in outcomes) >= 2
-            # By now its connection has been left, so that nobody tries it any more.
-            await asyncio.sleep(max(0.0, 3.0 - (time.monotonic() - began)))
-            outcomes = [await made.tag() for _ in range(6)]
-            assert {outcome.result.attempts.captioner for outcome in outcomes} == {1}
+            # Its connection is left before long, and then nobody tries it any more.
+            async with asyncio.timeout(30):
+                while [(await made.tag()).result.attempts.captioner for _ in range(3)] != [1, 1, 1]:
+                    pass
+
+    async def test_a_replica_that_does_not_take_a_call_on_is_left_long_before_its_connection_is(
+        self, film: Path
+    ) -> None:
+        async with replicas(film, answer_seconds=1, keepalive_seconds=60) as made:
+            made.captioner_lines[0].go_silent()
+            began = time.monotonic()
+            attempts = [(await made.tag()).result.attempts.captioner for _ in range(2)]
+            assert max(attempts) == 2
+            assert time.monotonic() - began < 20
 
     async def test_a_replica_that_freezes_over_its_work_is_left(self, film: Path) -> None:
-        async with replicas(film) as made:
+        async with replicas(film, **IMPATIENT) as made:
 
             def freeze() -> None:
                 busy = [number for number, one in enumerate(made.captioners) if one.describing.is_set()]
@@ -237,19 +246,19 @@ class TestFrozen:
             began = time.monotonic()
             outcome = await made.tag()
             assert outcome.result.attempts.captioner >= 2
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 20
 
     async def test_a_classifier_that_freezes_does_not_use_up_the_callers_time(self, film: Path) -> None:
-        async with replicas(film, captioners=1, classifiers=2) as made:
+        async with replicas(film, captioners=1, classifiers=2, **IMPATIENT) as made:
             made.classifier_lines[0].go_silent()
             began = time.monotonic()
             outcomes = await asyncio.gather(*(made.tag() for _ in range(4)))
             assert all(outcome.result.classification.tags for outcome in outcomes)
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 20
 
     async def test_where_all_are_frozen_the_caller_is_told_long_before_its_deadline(self, film: Path) -> None:
-        async with replicas(film, captioners=1, upstream_attempts=2) as made:
+        async with replicas(film, captioners=1, upstream_attempts=2, **IMPATIENT) as made:
             made.classifier_lines[0].go_silent()
             began = time.monotonic()
             assert (await made.tag()).failure.reason == "UPSTREAM_UNAVAILABLE"
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 20

@@ -32,7 +32,7 @@ async def calling(*replicas: Hosted, **options: Any) -> AsyncIterator[Any]:
     target = "ipv4:" + ",".join(one.address for one in replicas)
     async with stream_channel(target, NAME, **options) as channel:
         stub: Any = captioner_pb2_grpc.CaptionerServiceStub(channel)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not all(one.script.ended for one in replicas):
                 await stub.CaptionClip(CLIP, timeout=5)
         yield stub
@@ -93,7 +93,7 @@ class TestSilence:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await call.read()
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 20
 
     async def test_a_caller_that_has_nothing_to_say_keeps_its_connection(self) -> None:
         """Our servers allow a ping a second; by gRPC's own limit the third would have cut the connection."""
@@ -121,10 +121,10 @@ class TestNewReplicas:
                 env={**os.environ, "GRPC_DNS_RESOLVER": "ares"},  # the system's own knows no other name server
             )
             try:
-                await asyncio.wait_for(old.script.begun.wait(), 30)
+                await asyncio.wait_for(old.script.begun.wait(), 60)
                 async with hosting(listen=f"{SECOND}:{port}") as new:
                     await names.tell({"captioner.test": [FIRST, SECOND]})
-                    await asyncio.wait_for(new.script.begun.wait(), 8)
+                    await asyncio.wait_for(new.script.begun.wait(), 20)
                 assert caller.returncode is None
             finally:
                 caller.kill()

@@ -35,7 +35,7 @@ async def unary(hosted: Hosted) -> AsyncIterator[Hosted]:
         "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
     }
     config = {"methodConfig": [{"name": [{"service": NAME}], "retryPolicy": retries}]}
-    options = [("grpc.service_config", json.dumps(config)), ("grpc.max_send_message_length", 4 << 20)]
+    options = [("grpc.service_config", json.dumps(config))]
     async with grpc.aio.insecure_channel(hosted.address, options=options) as channel:
         yield Hosted(hosted.script, hosted.host, channel)
 
