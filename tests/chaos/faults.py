@@ -104,7 +104,7 @@ async def disk_is_full(scene: Scene) -> None:
     """One gateway cannot keep uploads; what those that were running leave is taken too."""
     filler = scene.fleet.spools[0] / "filler"
     with filler.open("wb", buffering=0) as file:
-        for _ in range(int(scene.pause / FILLING_SECONDS)):
+        for _ in range(int(2 * scene.pause / FILLING_SECONDS)):
             _fill(file)
             await asyncio.sleep(FILLING_SECONDS)
     filler.unlink()

@@ -50,8 +50,9 @@ class Answered:
 
 
 def wishes(clips: Sequence[Path]) -> list[Wish]:
-    """Every one that callers have."""
-    return [Wish(clip, frames, way) for frames in range(2, 8) for clip in clips for way in (False, True)]
+    """Every one that callers have, in an order in which each of two gateways is sent uploads and URIs."""
+    ways = ((False, True), (True, False))
+    return [Wish(clip, frames, way) for frames in range(2, 8) for turn, clip in enumerate(clips) for way in ways[turn]]
 
 
 def facts_of(tagged: TaggedVideo) -> dict[str, Any]:

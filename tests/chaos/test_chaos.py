@@ -122,6 +122,8 @@ async def test_whatever_fails_every_caller_gets_its_answer(tmp_path: Path) -> No
     assert load.running == 0
     assert [(one.wish, one.result) for one in load.wrong] == []
     assert [(one.wish, one.failure, one.refusals) for one in load.failed] == []
+    assert not disk or load.refusals["SPOOL_FULL"], "the disk was not full"
+    assert run.upstream["captioner"] and run.upstream["classifier"], "no replica was missed"
     assert run.longest_call < CALL_SECONDS + 5  # which the caller itself may be late
     assert {name.partition("-")[0] for name in run.survivors} == {"captioner", "classifier", "gateway"}
     for name in run.survivors:
