@@ -128,6 +128,12 @@ def test_a_replica_may_take_as_long_as_its_drain_does(
     assert drain + SPARE_SECONDS <= cluster.pods()[service]["spec"]["terminationGracePeriodSeconds"]
 
 
+def test_a_new_replica_can_be_found_before_an_old_one_goes(cluster: Cluster) -> None:
+    """Chaos showed it: a rollout faster than the callers' look-ups leaves them for a moment without any replica."""
+    deployments = cluster.all("Deployment")
+    assert all(deployments[service]["spec"]["minReadySeconds"] >= 5 for service in SERVICES)
+
+
 def test_a_model_may_take_as_long_to_load_as_the_captioner_lets_it(monkeypatch: pytest.MonkeyPatch, tls: Path) -> None:
     cluster = Cluster.of("gpu")
     probe = cluster.container("captioner")["startupProbe"]
