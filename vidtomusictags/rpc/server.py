@@ -31,8 +31,17 @@ from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 log = structlog.get_logger()
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_MAX_STREAMS = 1024
 OPTIONS = (
-    ("grpc.max_concurrent_streams", 1024),  # a backstop; `Admission` answers long before, with words
+    (
+        "grpc.max_concurrent_streams",
+        _MAX_STREAMS,
+    ),  # of a connection; a backstop: `Admission` answers before, with words
+    # Backstops too. Of calls that arrived and were not looked at yet, gRPC lets in as many as a burst may have, refuses
+    # more at random up to the hard limit, and all beyond, health included: CANCELLED and no word of when to come back.
+    # Without them a flood would grow old unseen, and everybody be answered late.
+    ("grpc.server.max_pending_requests", _MAX_STREAMS // 2),
+    ("grpc.server.max_pending_requests_hard_limit", _MAX_STREAMS),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),  # gateways ask often whether this still lives
@@ -44,8 +53,6 @@ OPTIONS = (
 )
 LIVENESS, READINESS = "liveness", "readiness"
 
-_LEAST_BACKLOG = 64
-"""A burst of so many calls is refused with words, if at all."""
 _LAST_WORDS_SECONDS = 0.5
 """For the statuses of calls that have just ended to leave the server."""
 
@@ -122,7 +129,7 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
         arriving=limits.arrived if settings.caller_bytes_a_minute else None,
         passing=calls.passed if settings.metrics_listen else None,
     )
-    server = grpc.aio.server(interceptors=[layers], options=(*OPTIONS, *_backlog(settings.max_calls), _age(settings)))
+    server = grpc.aio.server(interceptors=[layers], options=(*OPTIONS, _age(settings)))
     health = Health()
     health.set(("", LIVENESS), serving=True)
     health.set((READINESS, full_name), serving=False)
@@ -148,17 +155,6 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
             health.close()
             await server.stop(_LAST_WORDS_SECONDS)
             log.info("stopped")
-
-
-def _backlog(max_calls: int) -> tuple[tuple[str, int], ...]:
-    """How many calls may have arrived without having been looked at, before gRPC itself turns new ones away.
-
-    Between the two limits it refuses at random, the likelier the more there are. Refusals with words come from
-    `Admission` and cost about a third of a small call, so a server that is asked for several times what it can do would
-    do nothing but refuse, and answer everybody late. This costs a tenth of that; its callers see CANCELLED.
-    """
-    unseen = max(_LEAST_BACKLOG, max_calls)
-    return (("grpc.server.max_pending_requests", unseen), ("grpc.server.max_pending_requests_hard_limit", 2 * unseen))
 
 
 async def serve_until_signal(running: AbstractAsyncContextManager[int]) -> None:
