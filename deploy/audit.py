@@ -48,6 +48,8 @@ def looked_up(pip_audit: Path, packages: Sequence[tuple[str, str]]) -> list[dict
             dependencies: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
         except subprocess.TimeoutExpired:
             raise NotAudited(f"no answer within {_SECONDS} seconds") from None
+        except OSError as error:
+            raise NotAudited(f"pip-audit could not be run: {error.strerror}") from None
         except (ValueError, KeyError):
             last = done.stderr.strip().splitlines()[-1:] or ["no answer"]
             raise NotAudited(last[0][:200]) from None

@@ -24,9 +24,9 @@ def audited(tmp_path: Path, answer: list[Any] | None, required: str = "") -> tup
     lock = tmp_path / "lock.txt"
     lock.write_text(LOCK)
     fake = tmp_path / "pip-audit"
-    say = f"print({json.dumps(json.dumps({'dependencies': answer}))})"
-    fail = "sys.exit('ConnectionError: no route to host')"
-    fake.write_text(f"#!{sys.executable}\nimport sys\n{fail if answer is None else say}\n")
+    say = f"cat <<'ANSWER'\n{json.dumps({'dependencies': answer})}\nANSWER"
+    fail = "echo 'ConnectionError: no route to host' >&2; exit 1"
+    fake.write_text(f"#!/bin/sh\n{fail if answer is None else say}\n")  # the path of Python may hold a space
     fake.chmod(0o755)
     command = [sys.executable, ROOT / "deploy/audit.py", "--pip-audit", fake, lock]
     done = subprocess.run(
@@ -71,3 +71,12 @@ def test_every_lock_file_is_read_whole() -> None:
         lines = [line for line in lock.read_text().splitlines() if line[:1].isalnum()]
         assert len(lines) >= len(pins(lock)) > 0
         assert {line.split("==")[0].split("[")[0] for line in lines} == {name for name, _ in pins(lock)}, lock.name
+
+
+def test_a_pip_audit_that_cannot_be_run_is_told_without_a_traceback(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text(LOCK)
+    command = [sys.executable, ROOT / "deploy/audit.py", "--pip-audit", tmp_path / "missing", lock]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "NOT AUDITED: 2 of 2 packages" in done.stderr
+    assert "Traceback" not in done.stderr

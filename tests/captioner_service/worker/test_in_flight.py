@@ -136,6 +136,7 @@ async def test_two_thousand_clips_with_random_cancels_leave_nothing_behind(in_fl
         worker = Path(f"/proc/{describer.worker_pid}")
         outcomes: list[str] = []
         memory = []
+        files = _open_files(Path("/proc/self"))
         for batch in range(10):
             outcomes += await asyncio.gather(*(one(number) for number in range(200 * batch, 200 * batch + 200)))
             memory.append((_resident_bytes(worker), _resident_bytes(Path("/proc/self"))))
@@ -145,7 +146,7 @@ async def test_two_thousand_clips_with_random_cancels_leave_nothing_behind(in_fl
         assert describer.held == 0
         for early, late in zip(memory[2], memory[-1], strict=True):
             assert late - early < 8 * 1024 * 1024
-        assert _open_files(Path("/proc/self")) < 100
+        assert _open_files(Path("/proc/self")) <= files + 8  # what other tests of this process hold is not ours
         assert _open_files(worker) < 50
 
 
