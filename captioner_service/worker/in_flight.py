@@ -117,7 +117,7 @@ class InFlight:
         since = time.monotonic()
         self._entering += 1
         try:
-            file = await asyncio.to_thread(pictures.share, clip.frames)
+            file = await _shared(clip)
         finally:
             self._entering -= 1
         done: asyncio.Future[Described] = asyncio.get_running_loop().create_future()
@@ -230,3 +230,18 @@ class InFlight:
         for item in items:
             if not item.done.done():
                 item.done.set_exception(failure)
+
+
+async def _shared(clip: Clip) -> int:
+    """`pictures.share` on a thread. A caller who leaves meanwhile cannot stop it, and never sees what it opened."""
+    sharing = asyncio.ensure_future(asyncio.to_thread(pictures.share, clip.frames))
+    try:
+        return await asyncio.shield(sharing)
+    except asyncio.CancelledError:
+        sharing.add_done_callback(_close)
+        raise
+
+
+def _close(sharing: asyncio.Future[int]) -> None:
+    if not sharing.cancelled() and sharing.exception() is None:
+        os.close(sharing.result())
