@@ -21,7 +21,7 @@ RequestT = TypeVar("RequestT", bound=Message)
 EventT = TypeVar("EventT")
 
 _AHEAD = 2
-"""Messages read before they are asked for; gRPC itself holds up to about 4 MiB more."""
+"""Messages read before they are asked for; gRPC itself holds half a MiB more, or one message."""
 HALF_CLOSE_SECONDS = 2.0
 """How long a failed call waits for its caller to stop writing; without that the caller may see INTERNAL instead."""
 

@@ -45,6 +45,10 @@ OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),  # gateways ask often whether this still lives
+    # What a stream may send that nobody has read yet: 512 KiB, 10 MB/s at 50 ms. By itself gRPC measures how much is
+    # under way and widens the window to that; from a hundred uploads faster than the disk it took in 30 MiB each.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 512 * 1024),
     ("grpc.keepalive_time_ms", 60_000),  # finds clients that are gone
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.ping_timeout_ms", 20_000),  # gRPC 1.85 waits a minute otherwise, whatever keepalive_timeout says

@@ -277,7 +277,7 @@ async def test_a_cut_stream_is_never_taken_for_a_finished_one(hosted: Hosted, lo
 
 
 async def test_a_caller_cannot_send_much_that_nobody_reads() -> None:
-    """What gRPC holds unread is about 4 MiB a stream; what is read ahead comes on top, and is bounded too."""
+    """What gRPC holds unread is a window of 512 KiB; what is read ahead comes on top, and is bounded too."""
     async with hosting() as hosted:
         hosted.script.on_frames = lambda count: asyncio.Event().wait()  # type: ignore[assignment,return-value]
         megabyte = pb.CaptionRequest(frames=pb.FrameBatch(frames=[media_pb2.Frame(data=bytes(1 << 20))]))
@@ -291,4 +291,4 @@ async def test_a_caller_cannot_send_much_that_nobody_reads() -> None:
                     await call.write(megabyte)
                 sent += 1
         call.cancel()
-    assert 1 <= sent <= 12
+    assert 1 <= sent <= 6
