@@ -12,12 +12,23 @@ from typing import Any
 
 from vidtomusictags.rpc.admission import with_jitter
 from vidtomusictags.rpc.callers import present_caller
-from vidtomusictags.rpc.failures import CallerLimited
+from vidtomusictags.rpc.failures import (
+    CallerLimited,
+    Draining,
+    Failure,
+    Loading,
+    QueueFull,
+    SpoolFull,
+    StreamsFull,
+    WouldMissDeadline,
+)
 
 _MINUTE = 60.0
 _SHORTEST_WAIT_SECONDS = 0.5
 _MOST_CALLERS = 10_000
 """Callers that are remembered. Whoever was quiet longest is forgotten first; after a minute nothing is lost by it."""
+_OVERLOADED: tuple[type[Failure], ...] = (StreamsFull, QueueFull, SpoolFull, WouldMissDeadline, Loading, Draining)
+"""By which a server says that it has itself no room, time or readiness; what upstreams refuse may have had a price."""
 
 
 class _Bucket:
@@ -54,7 +65,16 @@ class _Account:
     running: int = 0
 
 
-_account: ContextVar[_Account] = ContextVar("account")
+@dataclass(slots=True)
+class _Call:
+    """The present one. answered: whether its caller has been sent anything yet."""
+
+    limits: CallerLimits
+    account: _Account
+    answered: bool = False
+
+
+_call: ContextVar[_Call] = ContextVar("counted call")
 
 
 class CallerLimits:
@@ -83,21 +103,31 @@ class CallerLimits:
 
     @asynccontextmanager
     async def layer(self, method: str, context: Any) -> AsyncIterator[None]:
-        """Raises CallerLimited, or counts the call for its caller until it ends."""
+        """Raises CallerLimited, or counts the call for its caller until it ends.
+
+        One that is refused for overload before it was answered anything was no request: whoever comes back when told
+        to must not use up a minute's worth by being turned away. Its refusal costs what that by a limit would cost.
+        """
         account = self._of(present_caller().counted_as)
-        _account.set(account)
+        call = _Call(self, account)
+        _call.set(call)
         counted = method not in self._uncounted
         self._let_in(account, counted=counted)
         account.running += counted
         try:
             yield
+        except _OVERLOADED:
+            if not call.answered:
+                account.requests.take(-1)
+            raise
         finally:
             account.running -= counted
 
     def arrived(self, size: int) -> None:
         """A message of so many bytes came in with the present call. Raises CallerLimited."""
-        account = _account.get(None)  # None: reflection, which has no part in this
-        if self._bytes and account is not None:
+        call = _call.get(None)  # None: reflection, which has no part in this
+        if self._bytes and call is not None:
+            account = call.account
             account.bytes.left(self._clock())
             account.bytes.take(size)
             if account.bytes.left(self._clock()) < 0:
@@ -106,6 +136,11 @@ class CallerLimits:
                     f"You may send {self._bytes} bytes a minute; begin again after the delay, or send less.",
                     account.bytes.seconds_until(self._bytes),
                 )
+
+    def answered(self) -> None:
+        """The present call's caller is being sent something."""
+        if (call := _call.get(None)) is not None:
+            call.answered = True
 
     def _let_in(self, account: _Account, *, counted: bool) -> None:
         now = self._clock()

@@ -37,8 +37,9 @@ class Layers(grpc.aio.ServerInterceptor):
 
     Whatever its arity, a call is handled as a stream in both directions: grpc.aio reads the request of a unary one
     before it asks the handler, and so before a layer could refuse it. arriving: told the size in bytes of each message
-    of a caller, once the layers have let the call in; what it raises ends the call. passing: told the method of every
-    message of ours or of a caller, and whether it was `received` or `sent`; None: nobody counts them.
+    of a caller, once the layers have let the call in; what it raises ends the call. replying: told of each message of
+    ours, before it leaves. passing: told the method of every message of ours or of a caller, and whether it was
+    `received` or `sent`; None: nobody counts them.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class Layers(grpc.aio.ServerInterceptor):
         *,
         reflecting: Sequence[Layer] = (),
         arriving: Callable[[int], None] | None = None,
+        replying: Callable[[], None] | None = None,
         passing: Callable[[str, str], None] | None = None,
     ) -> None:
         self._layers = tuple(layers)
         self._reflecting = tuple(reflecting)
         self._arriving = arriving
+        self._replying = replying
         self._passing = passing
 
     async def intercept_service(
@@ -83,6 +86,8 @@ class Layers(grpc.aio.ServerInterceptor):
                     # gRPC does not close handler generators (grpc/grpc#42295), so the inner one is closed here.
                     responses = await stack.enter_async_context(aclosing(inner(argument, context)))
                     async for response in responses:
+                        if self._replying is not None:
+                            self._replying()
                         if passing is not None:
                             passing("sent")
                         yield response

@@ -131,6 +131,7 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
         [answer, deadline, auth.layer, limits.layer, admission.layer],
         reflecting=[answer, deadline, auth.layer],
         arriving=limits.arrived if settings.caller_bytes_a_minute else None,
+        replying=limits.answered if settings.caller_requests_a_minute else None,
         passing=calls.passed if settings.metrics_listen else None,
     )
     server = grpc.aio.server(interceptors=[layers], options=(*OPTIONS, _age(settings)))

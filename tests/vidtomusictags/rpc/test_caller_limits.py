@@ -12,13 +12,13 @@ import grpc
 import pytest
 from callers import write_callers
 from log_lines import LogLines
-from scripted_server import Hosted, failure_of, hosting
+from scripted_server import Hosted, failure_of, hosting, nothing, raising
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc.caller_limits import CallerLimits
 from vidtomusictags.rpc.callers import Caller, enter_caller
-from vidtomusictags.rpc.failures import CallerLimited, Failure
+from vidtomusictags.rpc.failures import CallerLimited, Failure, QueueFull, SpoolFull, UpstreamRateLimited
 
 CLIP = pb.CaptionClipRequest()
 
@@ -132,6 +132,55 @@ class TestRequests:
             assert failure.retry_after_seconds is not None
             assert 5 < failure.retry_after_seconds < 31  # a third of a minute, with jitter
             await hosted.stub.GetModel(pb.GetModelRequest(), metadata=MODEST)
+
+    async def test_a_call_that_is_turned_away_for_want_of_room_uses_none_up(self, two: Path) -> None:
+        async with hosting(tokens_file=two, max_calls=1, caller_requests_a_minute=2) as hosted:
+            release = asyncio.Event()
+            hosted.script.on_clip = release.wait  # type: ignore[assignment]
+            running = hosted.stub.CaptionClip(CLIP, metadata=MODEST)
+            await hosted.script.begun.wait()
+            for _ in range(5):
+                failure, _ = await refused(hosted.stub.CaptionClip(CLIP, metadata=GREEDY))
+                assert failure.reason == "STREAMS_FULL"
+            release.set()
+            await running
+            await self.use_up(hosted, 2)
+
+    @pytest.mark.parametrize(("failure", "left"), [(QueueFull, 2), (SpoolFull, 2), (UpstreamRateLimited, 1)])
+    async def test_so_does_one_that_the_service_has_no_room_for_but_not_one_that_got_further(
+        self, failure: type[Failure], left: int, two: Path
+    ) -> None:
+        async with hosting(tokens_file=two, caller_requests_a_minute=2) as hosted:
+            hosted.script.on_clip = raising(failure("full", retry_after_seconds=1.0))
+            told, _ = await refused(hosted.stub.CaptionClip(CLIP, metadata=GREEDY))
+            assert told.reason == failure.reason
+            hosted.script.on_clip = nothing
+            await self.use_up(hosted, left)
+
+    @pytest.mark.parametrize(("accepted", "left"), [(False, 2), (True, 1)])
+    async def test_a_stream_is_a_request_once_it_is_accepted(self, accepted: bool, left: int, two: Path) -> None:
+        async with hosting(tokens_file=two, caller_requests_a_minute=2) as hosted:
+            full = raising(QueueFull("full", retry_after_seconds=1.0))
+            if accepted:
+                hosted.script.on_end = full
+            else:
+                hosted.script.on_begin = full
+            call = hosted.stub.Caption(metadata=GREEDY)
+            await call.write(pb.CaptionRequest(config=pb.CaptionConfig()))
+            if accepted:
+                assert (await call.read()).HasField("accepted")
+                await call.write(pb.CaptionRequest(end_of_input=pb.EndOfInput()))
+                assert (await call.read()).HasField("error")
+            await call.done_writing()
+            assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            await self.use_up(hosted, left)
+
+    async def use_up(self, hosted: Hosted, left: int) -> None:
+        """So many requests are left, and no more."""
+        for _ in range(left):
+            await hosted.stub.CaptionClip(CLIP, metadata=GREEDY)
+        failure, _ = await refused(hosted.stub.CaptionClip(CLIP, metadata=GREEDY))
+        assert failure.reason == "CALLER_LIMITED"
 
 
 class TestBytes:
