@@ -21,13 +21,16 @@ AcceptedT = TypeVar("AcceptedT")
 _DETAILS = "grpc-status-details-bin"
 
 
-def open_channel(target: str, credentials: Credentials | None = None) -> grpc.Channel:
+def open_channel(target: str, credentials: Credentials | None = None, *, authority: str = "") -> grpc.Channel:
     """A channel for a blocking client. gRPC's own retries are off: on streams they lose messages.
 
-    credentials: what the service is shown and known by; None for plaintext and nothing. Raises OSError or
+    credentials: what the service is shown and known by; None for plaintext and nothing. authority: host and port that
+    its certificate must be for, where the target is one of several addresses of that name. Raises OSError or
     CredentialsUnusable for files that cannot be used, and where a token would be shown to the network.
     """
-    options = (("grpc.enable_retries", 0),)
+    options: list[tuple[str, int | str]] = [("grpc.enable_retries", 0)]
+    if authority:
+        options.append(("grpc.default_authority", authority))
     if credentials is None or credentials == Credentials():
         return grpc.insecure_channel(target, options=options)
 

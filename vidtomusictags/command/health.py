@@ -74,7 +74,7 @@ def health(
     vidtags health captioner --captioner 127.0.0.1:50051
     vidtags health gateway --gateway gateway.example.com:50050 --ca ca.pem
     vidtags health gateway --gateway 10.0.0.7:50055 --plaintext
-    vidtags health --replicas --captioner dns:///captioner:50051
+    vidtags health --replicas --captioner dns:///captioner:50051 --ca ca.pem
     vidtags health --json
     """
     targets = {
@@ -85,13 +85,13 @@ def health(
     asked = {name: targets[name] for name in names or list(ServiceName)}
     if replicas:
         all_of_them = [one for name, target in asked.items() for one in replicas_of(name, target)]
-        addresses = [(one.service.value, one.address, one.fault) for one in all_of_them]
+        addresses = [(one.service.value, one.address, one.name, one.fault) for one in all_of_them]
     else:
-        addresses = [(name.value, _ANY_ADDRESS.sub("127.0.0.1:", target), "") for name, target in asked.items()]
+        addresses = [(name.value, _ANY_ADDRESS.sub("127.0.0.1:", target), "", "") for name, target in asked.items()]
     shown = None if plaintext else chosen_credentials()
     found = [
-        (name, address, f"unreachable: {fault}" if fault else readiness(address, shown))
-        for name, address, fault in addresses
+        (name, address, f"unreachable: {fault}" if fault else readiness(address, shown, authority=authority))
+        for name, address, authority, fault in addresses
     ]
     if as_json:
         print_document(_document(found, in_lists=replicas))
@@ -113,8 +113,11 @@ def _document(found: Sequence[tuple[str, str, str]], *, in_lists: bool) -> dict[
     return document
 
 
-def readiness(target: str, credentials: Credentials | None = None) -> str:
-    """`ready`, `not ready` (loading or draining), `unreachable`, or `unknown` where something else answers."""
+def readiness(target: str, credentials: Credentials | None = None, *, authority: str = "") -> str:
+    """`ready`, `not ready` (loading or draining), `unreachable`, or `unknown` where something else answers.
+
+    authority: host and port that a certificate must be for; empty: those of the target.
+    """
     with needing("service"):
         from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
     import grpc  # noqa: PLC0415
@@ -123,7 +126,7 @@ def readiness(target: str, credentials: Credentials | None = None) -> str:
 
     # Health asks nobody for a token, so that none is shown, whatever the network.
     tls_alone = replace(credentials, token_file=None) if credentials else None
-    with open_channel(target, tls_alone) as channel:
+    with open_channel(target, tls_alone, authority=authority) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types know no methods
         try:
             response = stub.Check(health_pb2.HealthCheckRequest(service=_READINESS), timeout=_SECONDS)

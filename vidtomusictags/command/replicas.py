@@ -15,11 +15,16 @@ _ANY_ADDRESS = re.compile(r"^(0\.0\.0\.0|\[::\]):")
 
 @dataclass(frozen=True)
 class Replica:
-    """One replica. address: host and port of its calls. fault: why it is not known where it is; empty: it is known."""
+    """One replica. address: host and port of its calls. fault: why it is not known where it is; empty: it is known.
+
+    name: host and port that were asked for. Its certificate is for these: several replicas share a name, and an address
+    that a pod has for a day stands in no certificate.
+    """
 
     service: ServiceName
     address: str
     fault: str = ""
+    name: str = ""
 
     def metrics_address(self, port: int | None, offset: int) -> str:
         """Where its metrics are: on that port, or so many ports above that of its calls."""
@@ -51,7 +56,7 @@ def _resolved(service: ServiceName, name: str) -> list[Replica]:
         return [Replica(service, name, f"{host} is not known: {error.strerror or error}")]
     if host == "localhost":
         answers = answers[:1]  # both families of one machine
-    return [Replica(service, _written(str(answer[4][0]), int(port))) for answer in answers]
+    return [Replica(service, _written(str(answer[4][0]), int(port)), name=name) for answer in answers]
 
 
 def _written(host: str, port: int) -> str:

@@ -85,7 +85,7 @@ def look(
 def _by_health(
     replica: Replica, credentials: Credentials | None, why: str, why_unreachable: str = "nothing answers"
 ) -> Sighting:
-    state = readiness(replica.address, credentials)
+    state = readiness(replica.address, credentials, authority=replica.name)
     return Sighting(replica, time.monotonic(), state, why_unreachable if state == UNREACHABLE else why)
 
 

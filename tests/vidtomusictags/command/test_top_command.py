@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from callers import write_callers
+from certificates import Authority
 from metrics_page import free_address
 from rich.console import Console
 
@@ -244,6 +249,75 @@ async def test_a_real_captioner_is_shown_at_work(vidtags: Any, nobody: str) -> N
             {"address": nobody, "state": "unreachable"},
         ]
     }
+
+
+class TestCertificates:
+    """Replicas have addresses for a day; their certificates are for the name that leads to them."""
+
+    @pytest.fixture
+    async def port(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+        """Of three captioners that `captioner.test` leads to; the third shows a certificate for another name."""
+        authority = Authority(tmp_path / "authority")
+        authority.issue("client.test", name="client")
+        guarded: dict[str, Any] = {
+            "engine": "instant",
+            "drain_announce_seconds": 0,
+            "tls_client_ca": authority.file,
+            "tokens_file": write_callers(tmp_path / "callers.toml", a={"token": "a", "permissions": ["caption"]}),
+        }
+        async with AsyncExitStack() as stack:
+            port = 0
+            for number, name in enumerate(("captioner.test", "captioner.test", "other.test"), 2):
+                files = authority.issue(name, name=f"replica-{number}")
+                settings = CaptionerSettings(
+                    listen=f"127.0.0.{number}:{port}",
+                    tls_certificate=files.certificate,
+                    tls_key=files.key,
+                    **guarded,
+                )
+                port = await stack.enter_async_context(running(settings))
+            look_up = socket.getaddrinfo
+
+            def answer(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+                if host == "captioner.test":
+                    return [(2, 1, 6, "", (f"127.0.0.{number}", port)) for number in (2, 3, 4)]
+                return look_up(host, port, *rest, **named)
+
+            monkeypatch.setattr("socket.getaddrinfo", answer)
+            yield port
+
+    def shown(self, tmp_path: Path) -> list[str]:
+        (tmp_path / "token").write_text("wrong")  # which health does not ask for, and is not shown
+        names = {"ca": "authority/ca.pem", "certificate": "authority/client.pem", "key": "authority/client.key"}
+        files = {**names, "token-file": "token"}
+        return [part for name, file in files.items() for part in (f"--{name}", str(tmp_path / file))]
+
+    async def test_are_checked_against_the_name_that_was_asked_for(
+        self, vidtags: Any, port: int, tmp_path: Path
+    ) -> None:
+        asked = ["health", "captioner", "--captioner", f"dns:///captioner.test:{port}", "--replicas", "--json"]
+        ran = await asyncio.to_thread(vidtags, *asked, *self.shown(tmp_path))
+        states = {one["address"]: one["state"] for one in ran.document["captioner"]}
+        assert states == {
+            f"127.0.0.2:{port}": "ready",
+            f"127.0.0.3:{port}": "ready",
+            f"127.0.0.4:{port}": "unreachable",
+        }
+        by_address = f"127.0.0.2:{port}"  # for which there is no certificate
+        ran = await asyncio.to_thread(
+            vidtags, "health", "captioner", "--captioner", by_address, "--replicas", "--json", *self.shown(tmp_path)
+        )
+        assert ran.document["captioner"] == [{"address": by_address, "state": "unreachable"}]
+
+    async def test_and_so_they_are_where_top_asks_for_health(
+        self, vidtags: Any, port: int, nobody: str, tmp_path: Path
+    ) -> None:
+        where = ["--captioner", f"captioner.test:{port}", "--classifier", nobody, "--gateway", nobody]
+        ran = await asyncio.to_thread(
+            vidtags, "top", *where, "--metrics-port", "1", "--interval", "0.2", "--json", *self.shown(tmp_path)
+        )
+        captioners = [one for one in ran.document["replicas"] if one["service"] == "captioner"]
+        assert [one["state"] for one in captioners] == ["ready", "ready", "unreachable"]
 
 
 @pytest.mark.parametrize(
