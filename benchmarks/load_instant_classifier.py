@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from classifier_service.engines.engine import Answer, EngineCard, Question, ScoredTag, Span
+from classifier_service.taxonomy import Taxonomy
 
 
 class InstantEngine:
     """Finds the first allowed tag in everything, quotes the summary's first word, and reads nothing."""
 
     card = EngineCard(engine="instant", model="instant", revision="1")
+
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """See `ClassificationEngine`."""
 
     async def classify(self, question: Question) -> Answer:
         """See `ClassificationEngine`."""

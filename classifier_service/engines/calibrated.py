@@ -21,6 +21,10 @@ class CalibratedEngine:
         """The engine's own."""
         return self._engine.card
 
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """Prepares the engine."""
+        await self._engine.prepare(taxonomy)
+
     async def classify(self, question: Question) -> Answer:
         """The engine's answer, which says by which calibration it was made. Raises what the engine raises."""
         calibration = self._calibrations.find(calibration_key(question.taxonomy, self.card))

@@ -154,6 +154,10 @@ class ClassificationEngine(Protocol):
     @property
     def card(self) -> EngineCard: ...
 
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """Does beforehand what the first question about this taxonomy would wait for."""
+        ...
+
     async def classify(self, question: Question) -> Answer:
         """Raises a Failure for what it cannot answer; never returns a tag outside `question.allowed`."""
         ...

@@ -16,6 +16,7 @@ from classifier_service.engines.engine import (
     Question,
     Usage,
 )
+from classifier_service.taxonomy import Taxonomy
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.failures import Failure
 
@@ -50,6 +51,11 @@ class FallingBack:
     def card(self) -> EngineCard:
         """That of the engine which is meant to answer; an answer by another one carries its own."""
         return self._engines[0].card
+
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """Prepares them all: whoever has to stand in is asked at once, and in a crowd."""
+        for engine in self._engines:
+            await engine.prepare(taxonomy)
 
     async def classify(self, question: Question) -> Answer:
         """The first answer that can be had. Raises the failure of the last engine, or one that no other would mend."""

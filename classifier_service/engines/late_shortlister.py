@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from classifier_service.engines.engine import Question
+from classifier_service.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from classifier_service.engines.embedded import EmbeddedEngine
@@ -32,17 +33,24 @@ class LateShortlister:
         """What ranks, with its revision; known once it has ranked something."""
         return self._engine.name if self._engine else "embedded"
 
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """Raises WeightsUnusable where the packaged model is missing."""
+        await (await self._loaded()).prepare(taxonomy)
+
     async def shortlist(self, question: Question, most: int) -> Sequence[str]:
         """Raises WeightsUnusable where the packaged model is missing."""
-        async with self._loading:
-            if self._engine is None:
-                self._engine = await asyncio.to_thread(_load)
-        return await self._engine.shortlist(question, most)
+        return await (await self._loaded()).shortlist(question, most)
 
     async def close(self) -> None:
         """Ends the engine if there is one."""
         if self._engine is not None:
             await self._engine.close()
+
+    async def _loaded(self) -> EmbeddedEngine:
+        async with self._loading:
+            if self._engine is None:
+                self._engine = await asyncio.to_thread(_load)
+        return self._engine
 
 
 def _load() -> EmbeddedEngine:

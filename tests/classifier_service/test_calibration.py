@@ -49,6 +49,9 @@ class StubEngine:
     def __init__(self, *scores: ScoredTag) -> None:
         self._scores = scores
 
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        pass
+
     async def classify(self, question: Question) -> Answer:
         choice = choose(self._scores, question, 0.5)
         return Answer(choice.tags, (), "", scores=choice.ranked)

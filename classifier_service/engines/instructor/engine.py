@@ -27,7 +27,7 @@ from classifier_service.engines.instructor.shortlisting import Offering, Shortli
 from classifier_service.engines.instructor.upstream import Limits, Tally, Upstream
 from classifier_service.prices import read_prices
 from classifier_service.prompts import named_template
-from classifier_service.taxonomy import Tag
+from classifier_service.taxonomy import Tag, Taxonomy
 from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
@@ -102,6 +102,10 @@ class InstructorEngine:
             prompt=self._title,
             capabilities=tuple(names),
         )
+
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """Lets the shortlister prepare for a taxonomy that is too large for a prompt."""
+        await self._offering.prepare(taxonomy)
 
     async def classify(self, question: Question) -> Answer:
         """The tags that fit, with evidence.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from classifier_service.engines.engine import Question, Shortlist
-from classifier_service.taxonomy import Tag
+from classifier_service.taxonomy import Tag, Taxonomy
 from vidtomusictags.rpc.failures import InvalidRequest
 
 
@@ -17,6 +17,10 @@ class Shortlister(Protocol):
     @property
     def name(self) -> str:
         """What ranks, with its revision."""
+        ...
+
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """See `ClassificationEngine`."""
         ...
 
     async def shortlist(self, question: Question, most: int) -> Sequence[str]:
@@ -52,6 +56,11 @@ class Offering:
     def __init__(self, limits: SizeLimits, shortlister: Shortlister | None) -> None:
         self._limits = limits
         self._shortlister = shortlister
+
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        """See `ClassificationEngine`; nothing where all its tags are offered."""
+        if self._shortlister is not None and not self._fits(taxonomy.active):
+            await self._shortlister.prepare(taxonomy)
 
     async def offer(self, question: Question) -> Offer:
         """Raises InvalidRequest for a taxonomy that is too large where nothing can make a shortlist."""

@@ -8,6 +8,7 @@ import pytest
 
 from classifier_service.engines.engine import Answer, Cost, EngineCard, Question, Usage
 from classifier_service.engines.falling_back import FallingBack
+from classifier_service.taxonomy import Tag, Taxonomy
 from vidtomusictags.rpc import failures
 
 Ask = Callable[..., Question]
@@ -22,6 +23,10 @@ class Engine:
         self.failure = failure
         self.asked = 0
         self.closed = False
+        self.prepared: list[str] = []
+
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        self.prepared.append(taxonomy.id)
 
     async def classify(self, question: Question) -> Answer:
         self.asked += 1
@@ -38,6 +43,12 @@ async def test_the_first_that_answers_answers_alone(ask: Ask) -> None:
     answer = await FallingBack([first, second]).classify(ask("A dog."))
     assert (answer.reasoning, answer.passed_over, answer.made_by, answer.warnings) == ("first", (), None, ())
     assert second.asked == 0
+
+
+async def test_those_who_stand_in_are_prepared_before_they_are_needed() -> None:
+    engines = [Engine("first"), Engine("second")]
+    await FallingBack(engines).prepare(Taxonomy("house", "1.0.0", tags=(Tag("a", "A"),)))
+    assert [engine.prepared for engine in engines] == [["house"], ["house"]]
 
 
 async def test_the_next_says_for_whom_it_answers_and_what_both_cost(ask: Ask) -> None:

@@ -30,6 +30,10 @@ class Backwards:
 
     def __init__(self) -> None:
         self.closed = False
+        self.prepared: list[str] = []
+
+    async def prepare(self, taxonomy: Taxonomy) -> None:
+        self.prepared.append(taxonomy.id)
 
     async def shortlist(self, question: Question, most: int) -> Sequence[str]:
         return [tag.id for tag in reversed(question.taxonomy.active) if tag.id in question.allowed][:most]
@@ -54,6 +58,15 @@ async def test_a_shortlist_goes_to_the_model_and_is_told(opened: Any, ask: Ask) 
     assert answered.shortlist == Shortlist(10, 100, "backwards@1")
     assert {tag.id for tag in answered.tags} <= set(expected)
     assert shortlister.closed
+
+
+async def test_only_a_taxonomy_that_needs_a_shortlist_is_prepared(opened: Any) -> None:
+    shortlister = Backwards()
+    async with opened(reads_words, shortlister=shortlister, sizes=SizeLimits(most_tags=20)) as bench:
+        await bench.engine.prepare(large(20))
+        assert shortlister.prepared == []
+        await bench.engine.prepare(large(21))
+        assert shortlister.prepared == ["large"]
 
 
 async def test_the_beginning_stays_the_same_with_a_shortlist(opened: Any, ask: Ask) -> None:
