@@ -13,6 +13,7 @@ from gateway import metrics
 from gateway.clients import CaptionerClient, ClassifierClient, Upstream
 from gateway.servicer import PERMISSIONS, SERVICE, TaggingServicer
 from gateway.settings import GatewaySettings
+from gateway.sources.fetches import Fetches
 from gateway.sources.sources import running_sources
 from gateway.spool import open_spool
 from gateway.tagger import Tagger
@@ -20,6 +21,7 @@ from gateway.video.limits import SandboxLimits
 from gateway.video.sandbox import running_sandbox
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import add_TaggingServiceServicer_to_server
 from vidtomusictags.rpc.authentication import naming_the_caller
+from vidtomusictags.rpc.caller_limits import count_bytes
 from vidtomusictags.rpc.deadlines import remaining_seconds
 from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.proof import Proof
@@ -56,7 +58,7 @@ async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIter
         meter=telemetry.meter,
     ) as spool:
         async with (
-            running_sources(settings.source_rules, spool) as sources,
+            running_sources(settings.source_rules, spool, Fetches(telemetry.meter, count_bytes)) as sources,
             running_sandbox(limits, meter=telemetry.meter) as sandbox,
             closing(CaptionerClient(captioners)) as captioner,
             closing(ClassifierClient(classifiers)) as classifier,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.sources.fetches import REMOTE_METRICS
 from gateway.spool import Spool
 from gateway.spool_metrics import UPLOAD_BYTES
 from gateway.video.sandbox import Sandbox
@@ -22,6 +23,7 @@ METRICS = (
     SPOOL_BYTES,
     SPOOL_LIMIT,
     UPLOAD_BYTES,
+    *REMOTE_METRICS,
     *UPSTREAM_METRICS,
 )
 

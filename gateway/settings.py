@@ -110,10 +110,17 @@ class GatewaySettings(HostSettings):
     heartbeat_seconds: float = Field(5.0, gt=0, le=10, description="An event is sent at least this often.")
 
     @model_validator(mode="after")
-    def _any_upload_fits_a_minute(self) -> Self:
+    def _any_video_fits_a_minute(self) -> Self:
         if 0 < self.caller_bytes_a_minute < self.max_upload_bytes:
             raise ValueError(
                 "caller_bytes_a_minute is less than max_upload_bytes, so that no caller could send the largest upload"
+            )
+        fetched = min(self.max_remote_bytes, self.max_remote_fetch_bytes)
+        is_remote = self.remote_hosts or self.remote_insecure_hosts or self.remote_buckets
+        if is_remote and 0 < self.caller_bytes_a_minute < fetched:
+            raise ValueError(
+                "caller_bytes_a_minute is less than max_remote_fetch_bytes (or max_remote_bytes), so that the largest "
+                "video would be fetched in vain, again and again"
             )
         return self
 

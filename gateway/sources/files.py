@@ -26,7 +26,7 @@ class FileSource:
     async def place(self, uri: str) -> Place:
         """See `Source`."""
         path = await asyncio.to_thread(local_path, uri, self._roots)
-        return Place(partial(_opened, path), is_remote=False)
+        return Place("file", partial(_opened, path))
 
     async def close(self) -> None:
         """There is nothing to let go of."""

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from gateway.sources.buckets import BucketList, ObjectPlace
+from gateway.sources.fetches import UNCOUNTED, Fetches
 from gateway.sources.object_troubles import object_changed, object_invalid, troubles_named
 from gateway.sources.rules import SourceRules
 from gateway.sources.source import Place, RemoteVideo
@@ -22,14 +23,15 @@ _REQUEST_BYTES = 2 * 1024 * 1024
 class GsSource:
     """Reads by gs. Credentials are Google's application default ones: the environment, or the machine's own."""
 
-    def __init__(self, rules: SourceRules) -> None:
+    def __init__(self, rules: SourceRules, fetches: Fetches = UNCOUNTED) -> None:
         self._rules = rules
+        self.fetches = fetches
         self._buckets = BucketList(rules.buckets)
         self._files: Any = None
 
     async def place(self, uri: str) -> Place:
         """See `Source`."""
-        return Place(partial(self._opened, self._buckets.place(uri)), is_remote=True)
+        return Place("gs", partial(self._opened, self._buckets.place(uri)))
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -38,16 +40,17 @@ class GsSource:
 
     @asynccontextmanager
     async def _opened(self, place: ObjectPlace) -> AsyncIterator[RemoteVideo]:
-        async with troubles_named(self._rules.total_seconds):
-            facts = await (await self._storage())._call(
-                "GET", "b/{}/o/{}", place.bucket, place.key, json_out=True, fields="size,generation,contentEncoding"
-            )
-        if facts.get("contentEncoding", "identity") not in ("", "identity"):
-            raise failures.RemoteInvalid("The object is stored compressed; store the video as it is.", field="uri")
-        try:
-            size_bytes, generation = int(facts["size"]), str(int(facts["generation"]))
-        except (KeyError, TypeError, ValueError):
-            raise object_invalid() from None
+        with self.fetches.request("gs"):
+            async with troubles_named(self._rules.total_seconds):
+                facts = await (await self._storage())._call(
+                    "GET", "b/{}/o/{}", place.bucket, place.key, json_out=True, fields="size,generation,contentEncoding"
+                )
+            if facts.get("contentEncoding", "identity") not in ("", "identity"):
+                raise failures.RemoteInvalid("The object is stored compressed; store the video as it is.", field="uri")
+            try:
+                size_bytes, generation = int(facts["size"]), str(int(facts["generation"]))
+            except (KeyError, TypeError, ValueError):
+                raise object_invalid() from None
         yield _Object(self, place, size_bytes, generation, self._rules.idle_seconds)
 
     async def read(self, place: ObjectPlace, generation: str, start: int, end: int) -> bytes:
@@ -88,11 +91,13 @@ class _Object:
 
     async def pieces(self, start: int, end: int | None) -> AsyncGenerator[bytes, None]:
         end = min(end or self.size_bytes or 0, start + _REQUEST_BYTES)
-        try:
-            async with troubles_named(self._idle_seconds):
-                data = await self._source.read(self._place, self._generation, start, end)
-        except failures.VideoNotFound:  # it was there when it was opened
-            raise object_changed() from None
-        if len(data) != end - start:
-            raise object_invalid()
+        with self._source.fetches.request("gs") as fetch:
+            try:
+                async with troubles_named(self._idle_seconds):
+                    data = await self._source.read(self._place, self._generation, start, end)
+            except failures.VideoNotFound:  # it was there when it was opened
+                raise object_changed() from None
+            fetch.arrived(len(data))
+            if len(data) != end - start:
+                raise object_invalid()
         yield data

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.sources.buckets import BucketList, ObjectPlace
 from gateway.sources.content_range import ContentRange
+from gateway.sources.fetches import UNCOUNTED, Fetches
 from gateway.sources.object_troubles import object_changed, object_invalid, troubles_named
 from gateway.sources.rules import SourceRules
 from gateway.sources.source import HEAD_BYTES, Place, RemoteVideo
@@ -22,14 +23,15 @@ _PIECE_BYTES = 256 * 1024
 class S3Source:
     """Reads by s3. Credentials come from where AWS's own tools take them: the environment, a profile, the machine."""
 
-    def __init__(self, rules: SourceRules) -> None:
+    def __init__(self, rules: SourceRules, fetches: Fetches = UNCOUNTED) -> None:
         self._rules = rules
+        self.fetches = fetches
         self._buckets = BucketList(rules.buckets)
         self._files: Any = None
 
     async def place(self, uri: str) -> Place:
         """See `Source`."""
-        return Place(partial(self._opened, self._buckets.place(uri)), is_remote=True)
+        return Place("s3", partial(self._opened, self._buckets.place(uri)))
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -38,15 +40,17 @@ class S3Source:
 
     @asynccontextmanager
     async def _opened(self, place: ObjectPlace) -> AsyncIterator[RemoteVideo]:
-        async with troubles_named(self._rules.total_seconds):
-            answer = await self.get(place, 0, HEAD_BYTES)
-            async with answer["Body"] as body:
-                head = await body.read()
-        if answer.get("ContentEncoding") not in (None, "", "identity"):
-            raise failures.RemoteInvalid("The object is stored compressed; store the video as it is.", field="uri")
-        stretch = ContentRange.parse(answer.get("ContentRange", ""))
-        if stretch is None or (stretch.start, stretch.end) != (0, len(head)):
-            raise object_invalid()
+        with self.fetches.request("s3") as fetch:
+            async with troubles_named(self._rules.total_seconds):
+                answer = await self.get(place, 0, HEAD_BYTES)
+                async with answer["Body"] as body:
+                    head = await body.read()
+                    fetch.arrived(len(head))
+            if answer.get("ContentEncoding") not in (None, "", "identity"):
+                raise failures.RemoteInvalid("The object is stored compressed; store the video as it is.", field="uri")
+            stretch = ContentRange.parse(answer.get("ContentRange", ""))
+            if stretch is None or (stretch.start, stretch.end) != (0, len(head)):
+                raise object_invalid()
         yield _Object(self, place, stretch.total, answer.get("ETag", ""), head, self._rules.idle_seconds)
 
     async def get(self, place: ObjectPlace, start: int, end: int, **conditions: str) -> Any:
@@ -86,19 +90,25 @@ class _Object:
             yield self._head[start:end]
             return
         end = end or self.size_bytes or 0
-        async with troubles_named(self._idle_seconds):
-            answer = await self._source.get(self._place, start, end, **({"IfMatch": self._etag} if self._etag else {}))
-        async with answer["Body"] as body:
-            stretch = ContentRange.parse(answer.get("ContentRange", ""))
-            if stretch is None or stretch.start != start or stretch.end > end:
-                raise object_invalid()
-            if stretch.total != self.size_bytes or answer.get("ETag", "") != self._etag:
-                raise object_changed()
-            received = 0
-            while received < stretch.length:
-                async with troubles_named(self._idle_seconds):
-                    piece = await body.read(min(_PIECE_BYTES, stretch.length - received))
-                if not piece:
-                    raise failures.RemoteUnavailable("The object store broke off; try again.", retry_after_seconds=1.0)
-                received += len(piece)
-                yield piece
+        with self._source.fetches.request("s3") as fetch:
+            async with troubles_named(self._idle_seconds):
+                answer = await self._source.get(
+                    self._place, start, end, **({"IfMatch": self._etag} if self._etag else {})
+                )
+            async with answer["Body"] as body:
+                stretch = ContentRange.parse(answer.get("ContentRange", ""))
+                if stretch is None or stretch.start != start or stretch.end > end:
+                    raise object_invalid()
+                if stretch.total != self.size_bytes or answer.get("ETag", "") != self._etag:
+                    raise object_changed()
+                received = 0
+                while received < stretch.length:
+                    async with troubles_named(self._idle_seconds):
+                        piece = await body.read(min(_PIECE_BYTES, stretch.length - received))
+                    if not piece:
+                        raise failures.RemoteUnavailable(
+                            "The object store broke off; try again.", retry_after_seconds=1.0
+                        )
+                    received += len(piece)
+                    fetch.arrived(len(piece))
+                    yield piece

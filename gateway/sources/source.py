@@ -41,12 +41,17 @@ class RemoteVideo(Protocol):
 class Place:
     """Where a URI leads that may be opened.
 
-    open: opens it; a Path is a file of this machine. Raises what `RemoteVideo.pieces` raises, and UriRefused, where
-    only the way there shows that it must not be gone.
+    scheme: of the URI, in lower case. open: opens it; a Path is a file of this machine. Raises what
+    `RemoteVideo.pieces` raises, and UriRefused, where only the way there shows that it must not be gone.
     """
 
+    scheme: str
     open: Callable[[], AbstractAsyncContextManager[Path | RemoteVideo]]
-    is_remote: bool
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it has to be fetched."""
+        return self.scheme != "file"
 
 
 class Source(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from gateway.sources.fetched import FetchedVideo, fetched
+from gateway.sources.fetches import UNCOUNTED, Fetches
 from gateway.sources.rules import SourceRules
 from gateway.sources.source import Place, Source, check_characters
 from gateway.spool import Spool
@@ -25,9 +26,10 @@ class _Way:
     name: str
     library: str = ""
 
-    def source(self, rules: SourceRules) -> Source:
+    def source(self, rules: SourceRules, fetches: Fetches) -> Source:
         """The source, imported now. Blocks."""
-        source: Source = getattr(importlib.import_module(self.module), self.name)(rules)
+        kind = getattr(importlib.import_module(self.module), self.name)
+        source: Source = kind(rules, fetches) if self.library else kind(rules)
         return source
 
     def is_open(self, scheme: str, rules: SourceRules) -> bool:
@@ -51,9 +53,10 @@ _SETTINGS = {"https": "GATEWAY_REMOTE_HOSTS", "http": "GATEWAY_REMOTE_INSECURE_H
 class Sources:
     """Finds and opens videos by URI. Used on one event loop; made by `running_sources`."""
 
-    def __init__(self, rules: SourceRules, spool: Spool) -> None:
+    def __init__(self, rules: SourceRules, spool: Spool, fetches: Fetches) -> None:
         self._rules = rules
         self._spool = spool
+        self._fetches = fetches
         self._open: dict[_Way, Source] = {}
 
     async def place(self, uri: str) -> Place:
@@ -72,16 +75,18 @@ class Sources:
             )
         if way not in self._open:
             # Aside, because s3fs takes a second to load, and the authorities of https a tenth.
-            self._open.setdefault(way, await asyncio.to_thread(way.source, self._rules))
+            self._open.setdefault(way, await asyncio.to_thread(way.source, self._rules, self._fetches))
         return await self._open[way].place(uri)
 
     @asynccontextmanager
     async def opened(self, place: Place) -> AsyncIterator[Path | FetchedVideo]:
         """The video for the length of the block: a file of this machine, or one that is fetched into the spool."""
-        async with place.open() as video:
-            if isinstance(video, Path):
-                yield video
-            else:
+        counting = self._fetches.video(place.scheme) if place.is_remote else nullcontext()
+        with counting:
+            async with place.open() as video:
+                if isinstance(video, Path):
+                    yield video
+                    return
                 async with fetched(video, self._spool, self._rules) as arriving:
                     yield arriving
 
@@ -92,13 +97,18 @@ class Sources:
 
 
 @asynccontextmanager
-async def running_sources(rules: SourceRules, spool: Spool) -> AsyncIterator[Sources]:
-    """The sources for the length of the block. Raises ValueError where the rules need what is not installed."""
-    for scheme, way in SCHEMES.items():
-        if way.library and way.is_open(scheme, rules) and find_spec(way.library) is None:
+async def running_sources(rules: SourceRules, spool: Spool, fetches: Fetches = UNCOUNTED) -> AsyncIterator[Sources]:
+    """The sources for the length of the block. fetches: told of all that is fetched.
+
+    Raises ValueError where the rules need what is not installed.
+    """
+    remote = [scheme for scheme, way in SCHEMES.items() if way.library and way.is_open(scheme, rules)]
+    for scheme in remote:
+        if find_spec((way := SCHEMES[scheme]).library) is None:
             setting = _SETTINGS.get(scheme, "GATEWAY_REMOTE_BUCKETS")
             raise ValueError(f"{setting} needs {way.library}: pip install 'vidtomusictags[remote]'")
-    sources = Sources(rules, spool)
+    fetches.expect(remote)
+    sources = Sources(rules, spool, fetches)
     try:
         yield sources
     finally:

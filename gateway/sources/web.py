@@ -16,22 +16,24 @@ from pathlib import Path
 import httpcore
 
 from gateway.sources.content_range import ContentRange
+from gateway.sources.fetches import UNCOUNTED, Fetches
 from gateway.sources.hosts import HostList, WebPlace
 from gateway.sources.network import CheckedNetwork, Lookup, Resolver
 from gateway.sources.rules import SourceRules
 from gateway.sources.source import HEAD_BYTES, Place, RemoteVideo
-from gateway.sources.web_client import REDIRECTS, WebClient, header_of, too_slow, troubles_named
+from gateway.sources.web_client import REDIRECTS, Answer, WebClient, too_slow, troubles_named
 from vidtomusictags.rpc import failures
 
-_Get = Callable[[int, int, str], AbstractAsyncContextManager[httpcore.Response]]
+_Get = Callable[[int, int, str], AbstractAsyncContextManager[Answer]]
 
 
 class WebSource:
     """Reads by https and http. lookup: finds addresses; None asks the system."""
 
-    def __init__(self, rules: SourceRules, *, lookup: Lookup | None = None) -> None:
+    def __init__(self, rules: SourceRules, fetches: Fetches = UNCOUNTED, *, lookup: Lookup | None = None) -> None:
         """Blocks while it reads authorities. Raises OSError or ssl.SSLError for a file of them that cannot be used."""
         self._rules = rules
+        self._fetches = fetches
         self._hosts = HostList(rules.hosts, rules.insecure_hosts)
         self._resolver = Resolver()
         self._network = CheckedNetwork(lookup or self._resolver, rules.private_hosts)
@@ -39,7 +41,8 @@ class WebSource:
 
     async def place(self, uri: str) -> Place:
         """See `Source`."""
-        return Place(partial(self._opened, self._hosts.place(uri)), is_remote=True)
+        place = self._hosts.place(uri)
+        return Place(place.scheme, partial(self._opened, place))
 
     async def close(self) -> None:
         """Asks for no more addresses."""
@@ -47,7 +50,7 @@ class WebSource:
 
     @asynccontextmanager
     async def _opened(self, place: WebPlace) -> AsyncIterator[RemoteVideo]:
-        client = WebClient(self._network, self._authorities, idle_seconds=self._rules.idle_seconds)
+        client = WebClient(self._network, self._authorities, self._fetches, idle_seconds=self._rules.idle_seconds)
         async with client, AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._rules.total_seconds):
@@ -59,9 +62,7 @@ class WebSource:
                 raise too_slow() from None
             yield video
 
-    async def _final(
-        self, client: WebClient, place: WebPlace, stack: AsyncExitStack
-    ) -> tuple[WebPlace, httpcore.Response]:
+    async def _final(self, client: WebClient, place: WebPlace, stack: AsyncExitStack) -> tuple[WebPlace, Answer]:
         """The answer at the end of all redirects, and whose it is."""
         for _ in range(self._rules.redirects + 1):
             asking = AsyncExitStack()
@@ -69,17 +70,17 @@ class WebSource:
             if response.status not in REDIRECTS:
                 stack.push_async_exit(asking)
                 return place, response
-            location = header_of(response, "location")
+            location = response.header("location")
             await asking.aclose()
             place = self._hosts.next_place(place, location)
         raise failures.UriRefused(
             f"The URI is redirected more than {self._rules.redirects} times; name the video's own address.", field="uri"
         )
 
-    async def _video(self, client: WebClient, place: WebPlace, response: httpcore.Response) -> RemoteVideo:
+    async def _video(self, client: WebClient, place: WebPlace, response: Answer) -> RemoteVideo:
         if response.status == 200:
             return _Stream(response)
-        if response.status == 416 and header_of(response, "content-range").endswith("/0"):
+        if response.status == 416 and response.header("content-range").endswith("/0"):
             raise failures.VideoUnreadable("The video file is empty; check the URI.", field="uri")
         stretch = _stretch(response, 0, HEAD_BYTES)
         head = b"".join([piece async for piece in _body(response, stretch.length)])
@@ -98,15 +99,16 @@ class _Stream:
 
     has_ranges = False
 
-    def __init__(self, response: httpcore.Response) -> None:
+    def __init__(self, response: Answer) -> None:
         self._response = response
-        length = header_of(response, "content-length")
+        length = response.header("content-length")
         self.size_bytes = int(length) if length.isdigit() else None
 
     async def pieces(self, start: int, end: int | None) -> AsyncGenerator[bytes, None]:
         with troubles_named():
-            async for piece in self._response.aiter_stream():
+            async for piece in self._response.pieces():
                 yield piece
+        self._response.ended()
 
 
 class _Ranged:
@@ -114,7 +116,7 @@ class _Ranged:
 
     has_ranges = True
 
-    def __init__(self, get: _Get, first: httpcore.Response, size_bytes: int, head: bytes) -> None:
+    def __init__(self, get: _Get, first: Answer, size_bytes: int, head: bytes) -> None:
         self._get = get
         self._head = head
         self._identity = _identity(first)
@@ -139,14 +141,14 @@ class _Ranged:
                     yield piece
 
 
-def _identity(response: httpcore.Response) -> tuple[str, str]:
-    return header_of(response, "etag"), header_of(response, "last-modified")
+def _identity(response: Answer) -> tuple[str, str]:
+    return response.header("etag"), response.header("last-modified")
 
 
-def _stretch(response: httpcore.Response, start: int, end: int) -> ContentRange:
+def _stretch(response: Answer, start: int, end: int) -> ContentRange:
     """Which bytes the answer says it holds. Raises RemoteInvalid unless they are those asked for or their beginning."""
-    stretch = ContentRange.parse(header_of(response, "content-range")) if response.status == 206 else None
-    length = header_of(response, "content-length")
+    stretch = ContentRange.parse(response.header("content-range")) if response.status == 206 else None
+    length = response.header("content-length")
     if stretch is None or stretch.start != start or stretch.end > end or length not in ("", str(stretch.length)):
         raise failures.RemoteInvalid(
             "The video's server answers a request for a part of it in a way that makes no sense; upload the video."
@@ -154,17 +156,18 @@ def _stretch(response: httpcore.Response, start: int, end: int) -> ContentRange:
     return stretch
 
 
-async def _body(response: httpcore.Response, length: int) -> AsyncGenerator[bytes, None]:
+async def _body(response: Answer, length: int) -> AsyncGenerator[bytes, None]:
     """Exactly `length` bytes in pieces. Raises RemoteUnavailable for fewer, RemoteInvalid for more."""
     received = 0
     with troubles_named():
-        async for piece in response.aiter_stream():
+        async for piece in response.pieces():
             received += len(piece)
             if received > length:
                 raise failures.RemoteInvalid("The video's server sends more than it says; upload the video.")
             yield piece
     if received < length:
         raise failures.RemoteUnavailable("The video's server broke off its answer; try again.", retry_after_seconds=1.0)
+    response.ended()
 
 
 def _changed() -> failures.VideoChanged:

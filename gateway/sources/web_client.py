@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import httpcore
 
+from gateway.sources.fetches import Fetch, Fetches
 from gateway.sources.hosts import PORTS, WebPlace
 from vidtomusictags.rpc import failures
 from vidtomusictags.version import VERSION
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CONNECTIONS = 16
+
+
+class Answer:
+    """A server's answer, whose body is counted as it arrives."""
+
+    def __init__(self, response: httpcore.Response, fetch: Fetch) -> None:
+        self._response = response
+        self._fetch = fetch
+        self.status: int = response.status
+
+    def header(self, name: str) -> str:
+        """The first value of a header, its name in lower case; empty where there is none."""
+        values = [value for key, value in self._response.headers if key.lower() == name.encode()]
+        return values[0].decode("latin-1").strip() if values else ""
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The body. Raises httpcore's errors, and what counting raises."""
+        async for piece in self._response.aiter_stream():
+            self._fetch.arrived(len(piece))
+            yield piece
+
+    def ended(self) -> None:
+        """All of the body came, and it is good; what becomes of it is another matter."""
+        self._fetch.ended()
 
 
 class WebClient:
@@ -26,8 +51,14 @@ class WebClient:
     """
 
     def __init__(
-        self, network: httpcore.AsyncNetworkBackend, authorities: ssl.SSLContext | None, *, idle_seconds: float
+        self,
+        network: httpcore.AsyncNetworkBackend,
+        authorities: ssl.SSLContext | None,
+        fetches: Fetches,
+        *,
+        idle_seconds: float,
     ) -> None:
+        self._fetches = fetches
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=authorities, max_connections=_CONNECTIONS, network_backend=network
         )
@@ -40,7 +71,7 @@ class WebClient:
         await self._pool.aclose()
 
     @asynccontextmanager
-    async def get(self, place: WebPlace, start: int, end: int, validator: str = "") -> AsyncIterator[httpcore.Response]:
+    async def get(self, place: WebPlace, start: int, end: int, validator: str = "") -> AsyncIterator[Answer]:
         """The answer to a request for [start, end) of a file; with a validator, of the very file that it came from.
 
         Its status is 200, 206, 412, 416 or one of REDIRECTS, and its content as it is. Raises RemoteUnavailable,
@@ -57,20 +88,15 @@ class WebClient:
             headers["If-Range"] = validator
         url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=place.target)
         extensions = {"timeout": self._timeouts}
-        with troubles_named():
+        with self._fetches.request(place.scheme) as fetch, troubles_named():
             async with self._pool.stream("GET", url, headers=headers, extensions=extensions) as response:
-                _refuse_trouble(response.status)
-                if header_of(response, "content-encoding").lower() not in ("", "identity"):
+                answer = Answer(response, fetch)
+                _refuse_trouble(answer.status)
+                if answer.header("content-encoding").lower() not in ("", "identity"):
                     raise failures.RemoteInvalid(
                         "The video's server compresses what it sends, though it was asked not to; serve the plain file."
                     )
-                yield response
-
-
-def header_of(response: httpcore.Response, name: str) -> str:
-    """A header's first value; empty where there is none."""
-    values = [value for key, value in response.headers if key.lower() == name.encode()]
-    return values[0].decode("latin-1").strip() if values else ""
+                yield answer
 
 
 def _refuse_trouble(status: int) -> None:

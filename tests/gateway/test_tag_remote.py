@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import pytest
 from av.video.stream import VideoStream
 from fake_upstreams import FakeCaptioner, FakeClassifier
 from log_lines import LogLines
+from metrics_page import free_address, read
+from pydantic import ValidationError
 from tagging_calls import pieces, tag_upload, tag_video
 from web_server import WebServer, in_turn, ranged, serving_web, status, whole
 
+from gateway.settings import GatewaySettings
 from vidtomusictags.gateway.v1 import gateway_pb2 as pb
 
 SECRET = "?X-Amz-Signature=topsecret&X-Amz-Expires=60"
@@ -166,3 +170,77 @@ async def test_a_caller_that_leaves_ends_the_fetching_and_the_decoding(
     assert remote.left_on_disk == []
     web.answers["/film"] = ranged(films["mp4"].read_bytes())
     assert (await tag_video(remote.stub, uri)).result
+
+
+class TestLimits:
+    """Bytes that are fetched for a caller count as those that it sends: a short request could else cost any number."""
+
+    LIMIT = 1 << 20
+    PIECE_BYTES = 64 << 10
+    """What one read of a connection gives."""
+
+    @pytest.fixture
+    async def limited(self, tmp_path: Path, web: WebServer, gateway_with: Any) -> AsyncIterator[tuple[Any, str]]:
+        """A gateway that lets a caller have LIMIT a minute, and where its metrics are."""
+        host, metrics_at = f"localhost:{web.port}", free_address()
+        async with gateway_with(
+            FakeCaptioner(),
+            FakeClassifier(),
+            tmp_path,
+            remote_insecure_hosts=(host,),
+            remote_private_hosts=(host,),
+            max_upload_bytes=self.LIMIT,
+            max_remote_fetch_bytes=self.LIMIT,
+            caller_bytes_a_minute=self.LIMIT,
+            metrics_listen=metrics_at,
+        ) as gateway:
+            yield gateway, metrics_at
+
+    async def test_a_caller_that_names_too_much_is_refused_as_one_that_sends_it(
+        self, limited: tuple[Any, str], web: WebServer
+    ) -> None:
+        gateway, metrics_at = limited
+        junk = b"no film at all" * 50_000
+        web.answers["/film"] = whole(junk)
+        uri = f"http://localhost:{web.port}/film"
+        assert (await tag_video(gateway.stub, uri)).failure.reason == "VIDEO_UNREADABLE"
+        failure = (outcome := await tag_video(gateway.stub, uri)).failure
+        assert outcome.kinds[0] == "accepted"  # and the rest is told in-band as well as by the status
+        assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "CALLER_LIMITED")
+        assert failure.quota == "caller:address:127.0.0.1"
+        assert failure.retry_after_seconds is not None
+        assert f"{self.LIMIT} bytes a minute" in failure.message
+        page = await read(metrics_at)
+        fetched = page.value("vidtags_remote_bytes_total", scheme="http")
+        assert fetched is not None
+        assert len(junk) < fetched < 2 * len(junk)
+        assert page.value("vidtags_remote_videos_total", scheme="http", outcome="CALLER_LIMITED") == 1
+        assert gateway.left_on_disk == []
+        asked = len(web.requests)
+        for again in (await tag_video(gateway.stub, uri), await tag_upload(gateway.stub, pieces(junk, 1 << 18))):
+            assert again.failure.reason == "CALLER_LIMITED"
+            assert again.events == []
+        assert len(web.requests) == asked
+
+    async def test_many_calls_at_once_get_no_more_than_a_piece_each_beyond_it(
+        self, limited: tuple[Any, str], web: WebServer
+    ) -> None:
+        gateway, metrics_at = limited
+        web.answers["/film"] = whole(b"x" * self.LIMIT)
+        began, calls = time.monotonic(), 8
+        outcomes = await asyncio.gather(
+            *(tag_video(gateway.stub, f"http://localhost:{web.port}/film") for _ in range(calls))
+        )
+        assert {outcome.failure.reason for outcome in outcomes} <= {"CALLER_LIMITED", "VIDEO_UNREADABLE", "QUEUE_FULL"}
+        refilled = self.LIMIT * (time.monotonic() - began) / 60
+        fetched = (await read(metrics_at)).value("vidtags_remote_bytes_total", scheme="http")
+        assert fetched is not None
+        assert self.LIMIT / 2 < fetched < self.LIMIT + refilled + calls * self.PIECE_BYTES
+
+    def test_a_limit_below_what_one_video_may_need_stops_the_start(self) -> None:
+        limits = {"max_upload_bytes": 1000, "caller_bytes_a_minute": 1000}
+        for allowed in ({"remote_hosts": ("a.example",)}, {"remote_buckets": ("s3://clips",)}):
+            with pytest.raises(ValidationError, match="fetched in vain"):
+                GatewaySettings(**limits, **allowed)
+            GatewaySettings(**limits, **allowed, max_remote_bytes=1000)
+        GatewaySettings(**limits)  # nothing remote is allowed

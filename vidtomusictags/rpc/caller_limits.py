@@ -77,6 +77,15 @@ class _Call:
 _call: ContextVar[_Call] = ContextVar("counted call")
 
 
+def count_bytes(size: int) -> None:
+    """So many bytes came in for the present call from elsewhere; they count as if its caller had sent them.
+
+    Raises CallerLimited.
+    """
+    if (call := _call.get(None)) is not None:
+        call.limits.arrived(size)
+
+
 class CallerLimits:
     """Counts what each caller has. Used on one event loop. 0 is no limit.
 
@@ -124,7 +133,7 @@ class CallerLimits:
             account.running -= counted
 
     def arrived(self, size: int) -> None:
-        """A message of so many bytes came in with the present call. Raises CallerLimited."""
+        """So many bytes came in with the present call, or for it. Raises CallerLimited."""
         call = _call.get(None)  # None: reflection, which has no part in this
         if self._bytes and call is not None:
             account = call.account
@@ -133,7 +142,8 @@ class CallerLimits:
             if account.bytes.left(self._clock()) < 0:
                 raise _limited(
                     account,
-                    f"You may send {self._bytes} bytes a minute; begin again after the delay, or send less.",
+                    f"You may send, or have fetched, {self._bytes} bytes a minute; begin again after the delay, or "
+                    "with less.",
                     account.bytes.seconds_until(self._bytes),
                 )
 
@@ -149,7 +159,7 @@ class CallerLimits:
         if self._bytes and account.bytes.left(now) <= 0:
             raise _limited(
                 account,
-                f"You may send {self._bytes} bytes a minute; try again after the delay.",
+                f"You may send, or have fetched, {self._bytes} bytes a minute; try again after the delay.",
                 account.bytes.seconds_until(1),
             )
         if self._requests:

@@ -106,4 +106,6 @@ class SecuritySettings(BaseSettings):
     )
     caller_max_calls: int = Field(0, ge=0, le=10_000, description="Calls of one caller that run at once; 0: no limit.")
     caller_requests_a_minute: int = Field(0, ge=0, description="Calls that one caller may make; 0: no limit.")
-    caller_bytes_a_minute: int = Field(0, ge=0, description="Bytes that one caller may send; 0: no limit.")
+    caller_bytes_a_minute: int = Field(
+        0, ge=0, description="Bytes that one caller may send, or have fetched; 0: no limit."
+    )

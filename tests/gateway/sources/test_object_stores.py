@@ -14,9 +14,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from recording_meter import RecordingMeter
 from web_server import Request, WebServer, head, ranged, serving_web, status
 
 from gateway.sources.fetched import FetchedVideo
+from gateway.sources.fetches import BYTES, REQUESTS, VIDEOS, Fetches
 from gateway.sources.rules import SourceRules
 from gateway.sources.sources import Sources, running_sources
 from gateway.spool import Spool
@@ -96,14 +98,19 @@ async def storage() -> AsyncIterator[FakeStorage]:
 
 
 @pytest.fixture
-async def gs(storage: FakeStorage, spool: Spool) -> AsyncIterator[Sources]:
+def gs_meter() -> RecordingMeter:
+    return RecordingMeter()
+
+
+@pytest.fixture
+async def gs(storage: FakeStorage, spool: Spool, gs_meter: RecordingMeter) -> AsyncIterator[Sources]:
     rules = SourceRules(
         buckets=("gs://archive/films/",),
         gs_endpoint=f"http://127.0.0.1:{storage.web.port}",
         gs_anonymous=True,
         idle_seconds=30.0,
     )
-    async with running_sources(rules, spool) as sources:
+    async with running_sources(rules, spool, Fetches(gs_meter)) as sources:
         yield sources
 
 
@@ -201,6 +208,16 @@ class TestGs:
     async def test_an_object_is_read_in_parts(self, gs: Sources, storage: FakeStorage, spool: Spool) -> None:
         await read_in_parts(gs, "gs://archive/films/film.mp4", spool)
         assert storage.ranges == [(2 * MIB, 2 * MIB + 256 * KIB - 1)]
+
+    async def test_its_bytes_and_requests_are_counted(
+        self, gs: Sources, storage: FakeStorage, gs_meter: RecordingMeter, fetch: Any
+    ) -> None:
+        await fetch(gs, "gs://archive/films/film.mp4")
+        assert gs_meter.sum(BYTES, "gs") == len(DATA)
+        assert gs_meter.sum(REQUESTS, "gs", "ok") == gs_meter.sum(REQUESTS) == 1 + len(storage.ranges)
+        with pytest.raises(failures.VideoNotFound):
+            await fetch(gs, "gs://archive/films/none.mp4")
+        assert gs_meter.sum(VIDEOS, "gs", "VIDEO_NOT_FOUND") == gs_meter.sum(VIDEOS, "gs", "ok") == 1
 
     async def test_an_object_is_read_whole(self, gs: Sources, fetch: Any) -> None:
         assert await fetch(gs, "gs://archive/films/film.mp4") == DATA
