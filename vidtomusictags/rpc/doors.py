@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import grpc
 import structlog
 
@@ -11,6 +14,9 @@ from vidtomusictags.rpc.reloading import Reloading
 from vidtomusictags.rpc.settings import HostSettings
 
 log = structlog.get_logger()
+
+_HANDSHAKE_BEGINS_WITHIN_SECONDS = 0.1
+"""From the moment a new connection is told its certificate until gRPC has begun its handshake; takes microseconds."""
 
 
 def open_door(server: grpc.aio.Server, settings: HostSettings) -> int:
@@ -47,9 +53,39 @@ def _credentials(settings: HostSettings) -> grpc.ServerCredentials | None:
         return _configuration(read_pair(certificate, key), read_authorities(client_ca) if client_ca else None)
 
     files = Reloading(paths, read, lambda fault: log.warning("old file kept", what="certificate", fault=fault))
+    certificates = Certificates(files)
     return grpc.dynamic_ssl_server_credentials(
-        files.current(), files.current, require_client_authentication=client_ca is not None
+        certificates.shown,
+        certificates.changed,  # type: ignore[arg-type]  # its documentation has it that None is no change
+        require_client_authentication=client_ca is not None,
     )
+
+
+class Certificates:
+    """What gRPC is told of the files of TLS, for each new connection and on whichever thread that comes in.
+
+    gRPC exchanges what it makes handshakes from without a lock: a connection that comes in on another thread at that
+    very moment uses memory that is freed (grpc/grpc#36693, in 1.85 still), and the process dies. So it is told of
+    changes alone, which were otherwise one for each connection, and the others are held up while it exchanges.
+    """
+
+    def __init__(self, files: Reloading[grpc.ServerCertificateConfiguration]) -> None:
+        self._files = files
+        self._lock = threading.Lock()
+        self._exchanged_at = 0.0
+        self.shown = files.current()
+
+    def changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """What the files say now, None where gRPC was told already. Blocks for a moment where they have changed."""
+        with self._lock:
+            time.sleep(max(0.0, self._exchanged_at - time.monotonic()))
+            current = self._files.current()
+            if current is self.shown:
+                return None
+            time.sleep(_HANDSHAKE_BEGINS_WITHIN_SECONDS)  # for those that were told just before
+            self._exchanged_at = time.monotonic() + _HANDSHAKE_BEGINS_WITHIN_SECONDS
+            self.shown = current
+            return current
 
 
 def _configuration(pair: KeyPair, authorities: bytes | None) -> grpc.ServerCertificateConfiguration:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from scripted_server import Hosted, hosting
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1 import captioner_pb2_grpc
 from vidtomusictags.rpc import server
+from vidtomusictags.rpc.doors import Certificates
+from vidtomusictags.rpc.reloading import Reloading
 from vidtomusictags.rpc.settings import HostSettings
 
 CLIP = pb.CaptionClipRequest()
@@ -139,6 +143,28 @@ class TestRotation:
             assert len(seen) == 5
             assert len(codes) >= 4
             assert set(codes) == {grpc.StatusCode.OK}
+
+    def test_grpc_is_told_of_changes_alone_and_everybody_waits_while_it_makes_one(self, tmp_path: Path) -> None:
+        file = tmp_path / "certificate"
+        file.write_text("first")
+        certificates = Certificates(Reloading([file], lambda: [file.read_text()], on_fault=pytest.fail))  # type: ignore[arg-type]
+        assert certificates.shown == ["first"]
+        assert certificates.changed() is None
+        file.write_text("the second")
+        told: list[tuple[object, float]] = []
+
+        def connect() -> None:
+            told.append((certificates.changed(), time.monotonic()))
+
+        connections = [threading.Thread(target=connect) for _ in range(8)]
+        for connection in connections:
+            connection.start()
+        for connection in connections:
+            connection.join()
+        (change, changed_at), *others = told
+        assert change == ["the second"]
+        assert {what for what, _ in others} == {None}
+        assert min(at for _, at in others) - changed_at > 0.09
 
     @pytest.mark.parametrize("damage", ["half a certificate", "half a key", "another key", "no key", "expired"])
     async def test_a_pair_that_cannot_be_used_leaves_the_old_one_in_use_and_is_told_once(
