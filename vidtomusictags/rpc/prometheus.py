@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from vidtomusictags.rpc.metrics import NO_METER, Counter, Gauge, Histogram, Meter, Metric
+from vidtomusictags.rpc.scraping import scraped
 
 
 class PrometheusMeter:
@@ -64,7 +65,7 @@ def metering(listen: str, metrics: Sequence[Metric]) -> Iterator[Meter]:
             CollectorRegistry,
             ProcessCollector,
             disable_created_metrics,
-            start_http_server,
+            make_wsgi_app,
         )
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("metrics need more: pip install 'vidtomusictags[metrics]'", name=error.name) from None
@@ -73,10 +74,5 @@ def metering(listen: str, metrics: Sequence[Metric]) -> Iterator[Meter]:
     ProcessCollector(registry=registry)
     host, _, port = listen.rpartition(":")
     meter = PrometheusMeter(registry, metrics)
-    server, thread = start_http_server(int(port), host.strip("[]"), registry)
-    try:
+    with scraped(host.strip("[]"), int(port), make_wsgi_app(registry)):
         yield meter
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
