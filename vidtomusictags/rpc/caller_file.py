@@ -89,6 +89,8 @@ def read_callers(path: Path) -> KnownCallers:
         raise ValueError(f"the file is no TOML: {error}") from None
     except UnicodeDecodeError:
         raise ValueError("the file is no UTF-8 text") from None
+    except RecursionError:
+        raise ValueError("the file is nested too deeply") from None
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise ValueError("the file has faults: " + "; ".join(faults)) from None

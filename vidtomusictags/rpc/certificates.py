@@ -35,7 +35,10 @@ def read_pair(certificate: Path, key: Path) -> KeyPair:
         raise ValueError(f"the certificate or its key cannot be used: {error.reason or 'no PEM'}") from None
     if KeyPair(certificate.read_bytes(), key.read_bytes()) != read:
         raise ValueError("the files are being written")
-    _check_dates(context, read.chain)
+    try:
+        _check_dates(context, read.chain)
+    except ssl.SSLError as error:  # an OSError, but none of a file
+        raise ValueError(f"no client could use the certificate: {error.reason or 'no handshake'}") from None
     return read
 
 

@@ -22,7 +22,8 @@ _ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
 """What a key of each kind and curve may sign by. None is symmetric: a public key never serves as a shared secret."""
 _LEEWAY_SECONDS = 30.0
 _LEAST_RSA_BITS = 2048
-_SUBJECT = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+_SUBJECT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
+"""Without controls, and without the halves of characters that JSON can hold and no message can."""
 
 
 class SignedTokens:
@@ -53,7 +54,7 @@ class SignedTokens:
             )
         except jwt.ExpiredSignatureError:  # told apart only after the signature was found to be right
             raise CredentialExpired("Your credential has expired; use a new one.") from None
-        except (jwt.PyJWTError, RecursionError) as error:
+        except (jwt.PyJWTError, RecursionError, OverflowError) as error:
             raise refused(type(error).__name__) from None
         subject = claims["sub"]
         if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
@@ -70,7 +71,7 @@ def read_signed_tokens(path: Path, *, issuer: str, audience: str) -> SignedToken
     try:
         keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
         found = [key for one in keys if one.get("use", "sig") == "sig" for key in _usable(one)]
-    except (TypeError, KeyError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
+    except (TypeError, KeyError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise ValueError('the file is no set of keys: it must hold {"keys": [...]} as JSON') from None
     by_id: dict[tuple[str | None, str], Any] = {}
     for key in found:

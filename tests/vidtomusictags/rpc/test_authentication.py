@@ -218,6 +218,7 @@ class TestChanges:
 
 FAULTS = {
     "no toml": ("[callers", "no TOML"),
+    "lists without end": ("callers = " + "[" * 100_000, "nested too deeply"),
     "no callers": ("", "callers: Field required"),
     "clear token": ('[callers.a]\ntoken = "hunter2"\npermissions = ["tag"]', "callers.a.token: Extra inputs"),
     "short digest": ('[callers.a]\ntoken_sha256 = "hunter2"\npermissions = ["tag"]', "callers.a.token_sha256.0"),

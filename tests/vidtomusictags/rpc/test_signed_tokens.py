@@ -134,6 +134,8 @@ FORGED: dict[str, Callable[[Issuer], str]] = {
     "no subject": lambda issuer: issuer.token(sub=None),
     "a subject for the log": lambda issuer: issuer.token(sub='x\n{"event":"forged"}'),
     "a subject without end": lambda issuer: issuer.token(sub="x" * 257),
+    "a subject with half a character": lambda issuer: issuer.token(sub="x\ud800"),
+    "an end beyond all numbers": lambda issuer: issuer.token(exp=float("inf")),
     "no end": lambda issuer: issuer.token(exp=None),
     "not yet": lambda issuer: issuer.token(nbf=time.time() + 120),
     "issued in the future": lambda issuer: issuer.token(iat=time.time() + 120),
@@ -189,6 +191,7 @@ def private() -> dict[str, Any]:
 FAULTY: dict[str, tuple[Callable[[], Any], str]] = {
     "no JSON": (lambda: "{", "no set of keys"),
     "a list": (lambda: [], "no set of keys"),
+    "lists without end": (lambda: "[" * 100_000, "no set of keys"),
     "no keys": (lambda: {"keys": []}, "no key in the file that signs"),
     "a secret": (lambda: {"keys": [{"kty": "oct", "k": "aHVudGVyMg", "kid": "s"}]}, "secret or private key"),
     "a private key": (lambda: {"keys": [private()]}, "secret or private key"),

@@ -13,6 +13,11 @@ from typing import Any
 import grpc
 import pytest
 from certificates import Authority, Files
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from log_lines import LogLines
 from pydantic import ValidationError
 from scripted_server import Hosted, hosting
@@ -244,6 +249,17 @@ class TestSettings:
     ) -> None:
         files = authority.issue("127.0.0.1", **dates)
         with pytest.raises(ValidationError, match=told):
+            HostSettings(tls_certificate=files.certificate, tls_key=files.key)
+
+    def test_a_certificate_that_no_client_takes_is_called_one(self, tmp_path: Path) -> None:
+        key = ec.generate_private_key(ec.SECP256K1())  # a curve that TLS libraries do not speak
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "service")])
+        made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        made = made.serial_number(1).not_valid_before(datetime(2020, 1, 1)).not_valid_after(datetime(2120, 1, 1))
+        files = Files(tmp_path / "service.pem", tmp_path / "service.key")
+        files.certificate.write_bytes(made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+        files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        with pytest.raises(ValidationError, match="no client could use the certificate"):
             HostSettings(tls_certificate=files.certificate, tls_key=files.key)
 
     def test_a_certificate_without_a_key_or_client_authorities_without_tls_stop_the_start(
