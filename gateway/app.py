@@ -23,6 +23,8 @@ from vidtomusictags.gateway.v1.gateway_pb2_grpc import add_TaggingServiceService
 from vidtomusictags.rpc.authentication import naming_the_caller
 from vidtomusictags.rpc.caller_limits import count_bytes
 from vidtomusictags.rpc.deadlines import remaining_seconds
+from vidtomusictags.rpc.file_metrics import CERTIFICATE_ENDS, UPSTREAM, counting_reloads
+from vidtomusictags.rpc.metrics import Meter
 from vidtomusictags.rpc.observing import observing
 from vidtomusictags.rpc.proof import Proof
 from vidtomusictags.rpc.server import Service, listening
@@ -44,7 +46,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def _running(settings: GatewaySettings, telemetry: Telemetry) -> AsyncIterator[int]:
-    captioners, classifiers = _upstreams(settings, _proof(settings), telemetry)
+    captioners, classifiers = _upstreams(settings, _proof(settings, telemetry.meter), telemetry)
     limits = SandboxLimits(
         workers=settings.decode_workers,
         cores=settings.decode_cores or SandboxLimits().cores,
@@ -101,16 +103,21 @@ def _upstreams(settings: GatewaySettings, proof: Proof, telemetry: Telemetry) ->
     )
 
 
-def _proof(settings: GatewaySettings) -> Proof:
+def _proof(settings: GatewaySettings, meter: Meter) -> Proof:
     """What captioners and classifiers are shown. Raises ValueError where calls to them would travel in plaintext."""
     credentials = settings.upstream_credentials
     credentials.refuse_plaintext(settings.captioner)
     credentials.refuse_plaintext(settings.classifier)
-    return Proof(
+    what = "upstream credentials"
+    proof = Proof(
         credentials,
-        on_fault=lambda fault: log.warning("old file kept", what="upstream credentials", fault=fault),
+        on_fault=lambda fault: log.warning("old file kept", what=what, fault=fault),
+        on_reading=counting_reloads(meter, what),
         more=naming_the_caller,
     )
+    if credentials.certificate is not None:
+        meter.watch(CERTIFICATE_ENDS, proof.certificate_ends_at, UPSTREAM)
+    return proof
 
 
 class _Closable(Protocol):

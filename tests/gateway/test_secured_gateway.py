@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from callers import write_callers
 from certificates import Authority
 from fake_upstreams import FakeCaptioner, FakeClassifier
 from log_lines import LogLines
+from metrics_page import free_address, read
 from pydantic import ValidationError
 
 from gateway.app import running
 from gateway.settings import GatewaySettings
 from vidtomusictags import AsyncClient, Client, Credentials, Failure
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.file_metrics import CERTIFICATE_ENDS, RELOADS
 
 TAGGING = "/vidtomusictags.gateway.v1.TaggingService"
 
@@ -167,6 +170,22 @@ async def test_our_clients_hear_why_they_are_refused(
             else:
                 async with AsyncClient(address, credentials=unknown) as client:
                     await client.tag(parts.film)
+
+
+async def test_metrics_tell_when_each_certificate_runs_out_and_that_new_ones_were_taken(
+    secured: Callable[..., Any],
+) -> None:
+    metrics_at = free_address()
+    async with secured(metrics_listen=metrics_at) as parts:
+        await parts.client.tag(parts.film)
+        parts.exchange_certificates()
+        await parts.client.tag(parts.film)
+        page = await read(metrics_at)
+        ends = {use: page.value(CERTIFICATE_ENDS.name, use=use) for use in ("listener", "upstream")}
+        assert ends == dict.fromkeys(ends, datetime(3000, 1, 1, tzinfo=UTC).timestamp())  # as trustme has them
+        for what in ("certificate", "upstream credentials"):
+            assert (page.value(RELOADS.name, what=what, outcome="ok") or 0) >= 1
+            assert page.value(RELOADS.name, what=what, outcome="failed") is not None
 
 
 async def test_bytes_of_uploads_are_counted_as_they_arrive(secured: Callable[..., Any], tmp_path: Path) -> None:

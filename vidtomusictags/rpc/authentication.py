@@ -15,6 +15,8 @@ import structlog
 from vidtomusictags.rpc.caller_file import KnownCallers, read_callers
 from vidtomusictags.rpc.callers import ON_BEHALF_OF, Caller, enter_caller, present_caller
 from vidtomusictags.rpc.failures import CredentialInvalid, CredentialMissing, InvalidRequest, PermissionMissing
+from vidtomusictags.rpc.file_metrics import counting_reloads
+from vidtomusictags.rpc.metrics import NO_METER, Meter
 from vidtomusictags.rpc.proof import AUTHORIZATION, Metadata
 from vidtomusictags.rpc.reloading import Reloading
 from vidtomusictags.rpc.settings import HostSettings
@@ -95,16 +97,27 @@ class Authentication:
         raise refused("no caller has this token")
 
 
-def authentication(settings: HostSettings, permissions: Mapping[str, str]) -> Authentication:
-    """As the settings say. permissions: of each method, by its full name. Raises OSError or ValueError for files."""
+def authentication(settings: HostSettings, permissions: Mapping[str, str], meter: Meter = NO_METER) -> Authentication:
+    """As the settings say. permissions: of each method, by its full name. meter: told of files that change.
+
+    Raises OSError or ValueError for files.
+    """
     known = signed = None
     tokens_file, jwks_file = settings.tokens_file, settings.jwks_file
     if tokens_file is not None:
-        known = Reloading([tokens_file], lambda: read_callers(tokens_file), _keeping("callers"))
+        known = Reloading(
+            [tokens_file],
+            lambda: read_callers(tokens_file),
+            _keeping("callers"),
+            on_reading=counting_reloads(meter, "callers"),
+        )
     if jwks_file is not None:
         issuer, audience = settings.jwt_issuer, settings.jwt_audience
         signed = Reloading(
-            [jwks_file], lambda: read_signed_tokens(jwks_file, issuer=issuer, audience=audience), _keeping("keys")
+            [jwks_file],
+            lambda: read_signed_tokens(jwks_file, issuer=issuer, audience=audience),
+            _keeping("keys"),
+            on_reading=counting_reloads(meter, "keys"),
         )
     return Authentication(permissions, known, signed, certificates=settings.tls_client_ca is not None)
 

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vidtomusictags.rpc.failures import known_reason
+from vidtomusictags.rpc.file_metrics import FILE_METRICS
 from vidtomusictags.rpc.metrics import CALL_BUCKETS, NO_METER, Counter, Gauge, Histogram, Meter
 from vidtomusictags.rpc.span_metrics import SPANS
 from vidtomusictags.version import VERSION
@@ -26,7 +27,7 @@ SHEDS = Counter(
     "vidtags_sheds_total", "Calls refused for want of room, time or readiness, by the reason told.", ("reason",)
 )
 MESSAGES = Counter("vidtags_messages_total", "Messages of calls, received or sent.", ("method", "direction"))
-CALL_METRICS = (BUILD, READY, STARTED, RUNNING, LIMIT, CALLS, SECONDS, FAILURES, SHEDS, MESSAGES, SPANS)
+CALL_METRICS = (BUILD, READY, STARTED, RUNNING, LIMIT, CALLS, SECONDS, FAILURES, SHEDS, MESSAGES, SPANS, *FILE_METRICS)
 
 
 class CallMeter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _END = "-----END CERTIFICATE-----"
@@ -13,10 +13,15 @@ _EXPIRED, _NOT_YET_VALID = 10, 9
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A certificate with its chain, leaf first, and the private key to it, both as PEM."""
+    """A certificate with its chain, leaf first, and the private key to it, both as PEM.
+
+    ends_at: Unix time in seconds at which the leaf runs out (notAfter); None where OpenSSL would not have it shown by a
+    server nor by a client, which whoever it is shown to will say.
+    """
 
     chain: bytes
     key: bytes
+    ends_at: float | None = None
 
 
 def read_pair(certificate: Path, key: Path) -> KeyPair:
@@ -36,10 +41,9 @@ def read_pair(certificate: Path, key: Path) -> KeyPair:
     if KeyPair(certificate.read_bytes(), key.read_bytes()) != read:
         raise ValueError("the files are being written")
     try:
-        _check_dates(context, read.chain)
+        return replace(read, ends_at=_ends_at(certificate, key, read.chain))
     except ssl.SSLError as error:  # an OSError, but none of a file
         raise ValueError(f"no client could use the certificate: {error.reason or 'no handshake'}") from None
-    return read
 
 
 def read_authorities(path: Path) -> bytes:
@@ -56,17 +60,40 @@ def _refuse_passphrase() -> str:
     raise ValueError("the key has a passphrase; give one without")
 
 
-def _check_dates(server: ssl.SSLContext, chain: bytes) -> None:
-    """Raises ValueError for a leaf that is out of date: found by shaking hands in memory, as a first client would."""
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the leaf is its own authority here
-    client.load_verify_locations(cadata=chain.decode(errors="ignore").partition(_END)[0] + _END)
-    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = (
-        client.wrap_bio(to_client, to_server),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    )
+def _ends_at(certificate: Path, key: Path, chain: bytes) -> float | None:
+    """When the leaf runs out: found by shaking hands in memory, as a first peer would; see `KeyPair.ends_at`.
+
+    Raises ValueError for one that is out of date, and ssl.SSLError.
+    """
+    leaf = chain.decode(errors="ignore").partition(_END)[0] + _END
+    for shown_by_client in (False, True):
+        looking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if shown_by_client else ssl.PROTOCOL_TLS_CLIENT)
+        showing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if shown_by_client else ssl.PROTOCOL_TLS_SERVER)
+        for context in (looking, showing) if shown_by_client else (showing,):  # a server cannot do without
+            context.load_cert_chain(certificate, key, password=_refuse_passphrase)
+        for context in (looking, showing):
+            context.check_hostname = False
+        showing.verify_mode = ssl.CERT_NONE
+        looking.verify_mode = ssl.CERT_REQUIRED
+        looking.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the leaf is its own authority here
+        looking.load_verify_locations(cadata=leaf)
+        try:
+            found = _shake_hands(looking, showing, looking_is_server=shown_by_client).getpeercert()
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code == _EXPIRED:
+                raise ValueError("the certificate has expired") from None
+            if error.verify_code == _NOT_YET_VALID:
+                raise ValueError("the certificate is not valid yet") from None
+            continue  # such as one for clients alone
+        return float(ssl.cert_time_to_seconds(str(found["notAfter"]))) if found else None
+    return None
+
+
+def _shake_hands(looking: ssl.SSLContext, showing: ssl.SSLContext, *, looking_is_server: bool) -> ssl.SSLObject:
+    """The end of `looking`, which has seen the other's certificate. Raises ssl.SSLError where it does not like that."""
+    ours, theirs = ssl.MemoryBIO(), ssl.MemoryBIO()
+    looked = looking.wrap_bio(ours, theirs, server_side=looking_is_server)
+    ends = (looked, showing.wrap_bio(theirs, ours, server_side=not looking_is_server))
     waiting = set(ends)
     while waiting:
         for end in ends:
@@ -74,10 +101,5 @@ def _check_dates(server: ssl.SSLContext, chain: bytes) -> None:
                 end.do_handshake()
             except ssl.SSLWantReadError:
                 continue
-            except ssl.SSLCertVerificationError as error:
-                if error.verify_code == _EXPIRED:
-                    raise ValueError("the certificate has expired") from None
-                if error.verify_code == _NOT_YET_VALID:
-                    raise ValueError("the certificate is not valid yet") from None
-                return  # such as one for clients alone, whose dates its servers will look at
             waiting.discard(end)
+    return looked

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import grpc
 import structlog
 
 from vidtomusictags.rpc.addresses import is_loopback
 from vidtomusictags.rpc.certificates import KeyPair, read_authorities, read_pair
+from vidtomusictags.rpc.file_metrics import CERTIFICATE_ENDS, LISTENER, counting_reloads
+from vidtomusictags.rpc.metrics import NO_METER, Meter
 from vidtomusictags.rpc.reloading import Reloading
 from vidtomusictags.rpc.settings import HostSettings
 
@@ -19,13 +24,21 @@ _HANDSHAKE_BEGINS_WITHIN_SECONDS = 0.1
 """From the moment a new connection is told its certificate until gRPC has begun its handshake; takes microseconds."""
 
 
-def open_door(server: grpc.aio.Server, settings: HostSettings) -> int:
-    """Binds the server to `settings.listen`; returns the port.
+@dataclass(frozen=True)
+class _Shown:
+    """What new connections are shown. ends_at: Unix time in seconds; not a number where it is not known."""
+
+    configuration: grpc.ServerCertificateConfiguration
+    ends_at: float
+
+
+def open_door(server: grpc.aio.Server, settings: HostSettings, meter: Meter = NO_METER) -> int:
+    """Binds the server to `settings.listen`; returns the port. meter: told of the certificate and what becomes of it.
 
     Raises OSError where the address cannot be had or would let calls in from beyond this machine in plaintext, and
     ValueError or OSError for files of TLS that cannot be used.
     """
-    credentials = _credentials(settings)
+    credentials = _credentials(settings, meter)
     if credentials is None and not settings.insecure and not is_loopback(settings.listen):
         raise OSError(
             f"refusing to listen in plaintext on {settings.listen}: use a loopback address, set TLS_CERTIFICATE and "
@@ -42,18 +55,26 @@ def open_door(server: grpc.aio.Server, settings: HostSettings) -> int:
     return port
 
 
-def _credentials(settings: HostSettings) -> grpc.ServerCredentials | None:
+def _credentials(settings: HostSettings, meter: Meter) -> grpc.ServerCredentials | None:
     """TLS whose files are looked at for every new connection; those that exist keep what they were made with."""
     certificate, key, client_ca = settings.tls_certificate, settings.tls_key, settings.tls_client_ca
     if certificate is None or key is None:
         return None
     paths = [certificate, key, *([client_ca] if client_ca else [])]
 
-    def read() -> grpc.ServerCertificateConfiguration:
-        return _configuration(read_pair(certificate, key), read_authorities(client_ca) if client_ca else None)
+    def read() -> _Shown:
+        pair, authorities = read_pair(certificate, key), read_authorities(client_ca) if client_ca else None
+        return _Shown(_configuration(pair, authorities), math.nan if pair.ends_at is None else pair.ends_at)
 
-    files = Reloading(paths, read, lambda fault: log.warning("old file kept", what="certificate", fault=fault))
-    certificates = Certificates(files)
+    files = Reloading(
+        paths,
+        read,
+        lambda fault: log.warning("old file kept", what="certificate", fault=fault),
+        on_reading=counting_reloads(meter, "certificate"),
+    )
+    # Asked when metrics are scraped, so that files which cannot be used are found without a new connection, too.
+    meter.watch(CERTIFICATE_ENDS, lambda: files.current().ends_at, LISTENER)
+    certificates = Certificates(lambda: files.current().configuration)
     return grpc.dynamic_ssl_server_credentials(
         certificates.shown,
         certificates.changed,  # type: ignore[arg-type]  # its documentation has it that None is no change
@@ -69,17 +90,18 @@ class Certificates:
     changes alone, which were otherwise one for each connection, and the others are held up while it exchanges.
     """
 
-    def __init__(self, files: Reloading[grpc.ServerCertificateConfiguration]) -> None:
-        self._files = files
+    def __init__(self, current: Callable[[], grpc.ServerCertificateConfiguration]) -> None:
+        """current: what the files say now, the same object for as long as they say the same."""
+        self._current = current
         self._lock = threading.Lock()
         self._exchanged_at = 0.0
-        self.shown = files.current()
+        self.shown = current()
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
         """What the files say now, None where gRPC was told already. Blocks for a moment where they have changed."""
         with self._lock:
             time.sleep(max(0.0, self._exchanged_at - time.monotonic()))
-            current = self._files.current()
+            current = self._current()
             if current is self.shown:
                 return None
             time.sleep(_HANDSHAKE_BEGINS_WITHIN_SECONDS)  # for those that were told just before

@@ -18,13 +18,22 @@ class Reloading(Generic[T]):
     """Asked for whenever what the files say is needed: a look at a file costs microseconds. Safe in all threads.
 
     read: makes the thing from the files; raises OSError or ValueError where it cannot. on_fault: told of such a change
-    once, in words that name no content, while what was read before goes on being used.
+    once, in words that name no content, while what was read before goes on being used. on_reading: told of every
+    reading of changed files, whether they could be used; the first one is none.
     """
 
-    def __init__(self, paths: Sequence[Path], read: Callable[[], T], on_fault: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        read: Callable[[], T],
+        on_fault: Callable[[str], None],
+        *,
+        on_reading: Callable[[bool], None] | None = None,
+    ) -> None:
         self._paths = tuple(paths)
         self._read = read
         self._on_fault = on_fault
+        self._on_reading = on_reading
         self._lock = threading.Lock()
         self._told = ""
         self._unusable: tuple[object, ...] | None = None
@@ -41,8 +50,10 @@ class Reloading(Generic[T]):
             return self._current
 
     def _try(self, identity: tuple[object, ...]) -> None:
+        usable = False
         try:
             self._current = self._read()
+            usable = True
         except (OSError, ValueError) as error:
             self._unusable, self._again_at = identity, time.monotonic() + _AGAIN_SECONDS
             fault = error.strerror or "cannot be read" if isinstance(error, OSError) else str(error)
@@ -51,6 +62,9 @@ class Reloading(Generic[T]):
                 self._on_fault(fault)
         else:
             self._identity, self._told = identity, ""
+        finally:
+            if self._on_reading is not None:
+                self._on_reading(usable)
 
     def _identify(self) -> tuple[object, ...]:
         return tuple(_identity(path) for path in self._paths)

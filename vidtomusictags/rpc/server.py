@@ -117,7 +117,7 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
     uncounted = [f"/{full_name}/{method}" for method in service.uncounted]
     admission = Admission(max_calls=settings.max_calls, uncounted=uncounted, check_room=service.check_room)
     permissions = {f"/{full_name}/{method}": permission for method, permission in service.permissions.items()}
-    auth = authentication(settings, permissions)
+    auth = authentication(settings, permissions, telemetry.meter)
     limits = CallerLimits(
         max_calls=settings.caller_max_calls,
         bytes_a_minute=settings.caller_bytes_a_minute,
@@ -142,7 +142,7 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
     service.add_to(server)
     if settings.reflection:
         reflection.enable_server_reflection((full_name, HEALTH, reflection.SERVICE_NAME), server)
-    port = open_door(server, settings)
+    port = open_door(server, settings, telemetry.meter)
     async with answering_probes(settings.health_listen, health) as health_port:
         host = Host(port, health_port, admission, health, (READINESS, full_name))
         await server.start()

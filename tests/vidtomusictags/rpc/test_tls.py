@@ -152,7 +152,7 @@ class TestRotation:
     def test_grpc_is_told_of_changes_alone_and_everybody_waits_while_it_makes_one(self, tmp_path: Path) -> None:
         file = tmp_path / "certificate"
         file.write_text("first")
-        certificates = Certificates(Reloading([file], lambda: [file.read_text()], on_fault=pytest.fail))  # type: ignore[arg-type]
+        certificates = Certificates(Reloading([file], lambda: [file.read_text()], on_fault=pytest.fail).current)  # type: ignore[arg-type]
         assert certificates.shown == ["first"]
         assert certificates.changed() is None
         file.write_text("the second")
