@@ -24,6 +24,8 @@ class Seen:
     span_id: str
     parent_id: str
     error: bool
+    links: list[tuple[str, str]]
+    """Trace and span of each."""
     attributes: dict[str, Any]
     raw: bytes = field(repr=False)
 
@@ -54,6 +56,7 @@ class SpanCollector(pb_grpc.TraceServiceServicer):
                         span.span_id.hex(),
                         span.parent_span_id.hex(),
                         span.status.code == 2,
+                        [(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
                         {one.key: _value(one.value) for one in span.attributes},
                         span.SerializeToString() + resource.resource.SerializeToString(),
                     )

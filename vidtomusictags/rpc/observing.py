@@ -20,5 +20,11 @@ async def observing(settings: HostSettings, service: str, metrics: Sequence[Metr
     Raises OSError for an address that cannot be had, ModuleNotFoundError for an extra that is not installed.
     """
     with metering(settings.metrics_listen, (*CALL_METRICS, *metrics)) as meter:
-        async with tracing(settings.spans_to, service, settings.traces_sample_ratio, meter) as tracer:
+        async with tracing(
+            settings.spans_to,
+            service,
+            settings.traces_sample_ratio,
+            meter,
+            trust_callers=settings.traces_trust_callers,
+        ) as tracer:
             yield Telemetry(meter, tracer)

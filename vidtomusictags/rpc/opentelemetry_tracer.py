@@ -44,19 +44,29 @@ class OpenTelemetrySpan:
 
 
 class OpenTelemetryTracer:
-    """See `Tracer`."""
+    """See `Tracer`.
 
-    def __init__(self, tracer: trace.Tracer) -> None:
+    trust_callers: whether a call is part of the trace that its caller is in. Otherwise it begins a trace and is linked
+    to its caller's, as OpenTelemetry has it for boundaries of trust
+    (https://opentelemetry.io/docs/specs/otel/overview/#links-between-spans). Its id is then ours, too: a sampler by
+    share goes by that, and callers could choose one that is always kept.
+    """
+
+    def __init__(self, tracer: trace.Tracer, *, trust_callers: bool = True) -> None:
         self._tracer = tracer
+        self._trust_callers = trust_callers
 
     @contextmanager
     def serving(self, method: str, headers: Mapping[str, str]) -> Iterator[OpenTelemetrySpan]:
         """See `Tracer`. What becomes current here stays so: a call's task has a context of its own, and the end of a
         handler's generator may run in another one, where a token could not be reset."""
         name = method.removeprefix("/")
+        nowhere = otel_context.Context()
+        caller = _PROPAGATOR.extract(dict(headers), nowhere)
         span = self._tracer.start_span(
             name,
-            context=_PROPAGATOR.extract(dict(headers), otel_context.Context()),
+            context=caller if self._trust_callers else nowhere,
+            links=() if self._trust_callers else _links_to(caller),
             kind=trace.SpanKind.SERVER,
             attributes={"rpc.system.name": "grpc", "rpc.method": name},
         )
@@ -88,6 +98,12 @@ class OpenTelemetryTracer:
                 raise
             finally:
                 send_on(before)
+
+
+def _links_to(caller: otel_context.Context) -> list[trace.Link]:
+    """To the span that the caller is in, if it is in one."""
+    context = trace.get_current_span(caller).get_span_context()
+    return [trace.Link(context)] if context.is_valid else []
 
 
 def _headers_of(span: trace.Span) -> dict[str, str]:

@@ -53,6 +53,11 @@ class HostSettings(SecuritySettings):
         le=1,
         description="Share of the traces that begin here; not set: as OTEL_TRACES_SAMPLER says, else all.",
     )
+    traces_trust_callers: bool = Field(
+        True,
+        description="Follow traces that callers began, kept or not as they decided; false: begin one for each call, "
+        "linked to its caller's.",
+    )
     otel_endpoint: str = Field(
         "",
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),

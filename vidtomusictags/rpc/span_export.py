@@ -15,7 +15,7 @@ import structlog
 
 from vidtomusictags.rpc.metrics import Meter
 from vidtomusictags.rpc.span_metrics import LOST, SENT, SPANS
-from vidtomusictags.rpc.tracing import NO_TRACER, Tracer
+from vidtomusictags.rpc.tracing import NO_TRACER, NoTracer, Tracer
 from vidtomusictags.version import VERSION
 
 log = structlog.get_logger()
@@ -58,16 +58,19 @@ class TellingExporter:
 
 
 @asynccontextmanager
-async def tracing(endpoint: str, service: str, sample_ratio: float | None, meter: Meter) -> AsyncIterator[Tracer]:
+async def tracing(
+    endpoint: str, service: str, sample_ratio: float | None, meter: Meter, *, trust_callers: bool = True
+) -> AsyncIterator[Tracer]:
     """A tracer whose spans go to `endpoint` for the length of the block; empty: one that makes none.
 
     endpoint: http://host:port, or https:// for TLS. service: as the spans name it. sample_ratio: share of the traces
     that begin here; those that begin elsewhere are followed as their caller decided. None: as OTEL_TRACES_SAMPLER says,
-    else all. Spans wait in a bounded queue and are dropped where it is full; at the end of the block the last ones have
+    else all. trust_callers: whether calls are part of the traces of their callers, or begin their own.
+    Spans wait in a bounded queue and are dropped where it is full; at the end of the block the last ones have
     FLUSH_SECONDS to leave. Raises ModuleNotFoundError without the extra `tracing`.
     """
     if not endpoint:
-        yield NO_TRACER
+        yield NO_TRACER if trust_callers else NoTracer(trust_callers=False)
         return
     try:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
@@ -90,7 +93,7 @@ async def tracing(endpoint: str, service: str, sample_ratio: float | None, meter
     )
     provider.add_span_processor(processor)
     try:
-        yield OpenTelemetryTracer(provider.get_tracer("vidtomusictags", VERSION))
+        yield OpenTelemetryTracer(provider.get_tracer("vidtomusictags", VERSION), trust_callers=trust_callers)
     finally:
         await _flush(processor, exporter)
 

@@ -32,6 +32,16 @@ async def call(hosted: Hosted, request_id: str = "", **headers: str) -> None:
     await hosted.stub.CaptionClip(pb.CaptionClipRequest(config=config), metadata=metadata, timeout=20)
 
 
+class Looking:
+    """A script that looks at what would be sent on with a call."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+
+    async def __call__(self) -> None:
+        self.headers = outgoing_headers()
+
+
 @pytest.fixture
 async def collector() -> Any:
     async with collecting() as collector:
@@ -187,6 +197,43 @@ class TestSpans:
         async with hosting() as hosted:
             await call(hosted)
         assert [span.service for span in collector.spans] == ["publisher-captioner"]
+
+
+class TestStrangers:
+    """Callers who are not to decide what is kept."""
+
+    async def test_their_traces_are_linked_to_and_our_share_is_kept_whatever_they_say(
+        self, collector: SpanCollector, logs: LogLines
+    ) -> None:
+        async with hosting(traces_endpoint=collector.address, traces_trust_callers=False) as hosted:
+            hosted.script.on_clip = look = Looking()
+            await call(hosted, traceparent=TRACEPARENT, tracestate="vendor=1")
+            assert "tracestate" not in look.headers
+            await call(hosted, traceparent=f"00-{TRACE}-{PARENT}-00")  # they do not keep it, we do
+            await call(hosted)
+        assert [span.links for span in collector.spans] == [[(TRACE, PARENT)], [(TRACE, PARENT)], []]
+        assert {span.parent_id for span in collector.spans} == {""}
+        own = [span.trace_id for span in collector.spans]
+        assert len({TRACE, *own}) == 4
+        assert [line["trace_id"] for line in logs.of("answered")] == own
+        assert trace_id_of(look.headers) == own[-1]
+
+    async def test_no_id_of_theirs_gets_into_our_share(self, collector: SpanCollector) -> None:
+        strangers = {"traces_sample_ratio": 1e-9, "traces_trust_callers": False}
+        async with hosting(traces_endpoint=collector.address, **strangers) as hosted:
+            hosted.script.on_clip = look = Looking()
+            await call(hosted, traceparent=f"00-{'0' * 31}1-{PARENT}-01")  # below any share
+        assert collector.spans == []
+        flags = look.headers["traceparent"].rpartition("-")[2]
+        assert int(flags, 16) & 1 == 0  # nor is it kept by those behind
+
+    async def test_without_tracing_nothing_of_theirs_is_passed_on(self, logs: LogLines) -> None:
+        async with hosting(traces_trust_callers=False) as hosted:
+            hosted.script.on_clip = look = Looking()
+            await call(hosted, traceparent=TRACEPARENT)
+        assert look.headers == {}
+        (line,) = logs.of("answered")
+        assert "trace_id" not in line
 
 
 class TestTrouble:
