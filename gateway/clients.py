@@ -25,6 +25,7 @@ from vidtomusictags.media.v1 import media_pb2
 from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.deadlines import downstream_seconds
 from vidtomusictags.rpc.durations import to_duration
+from vidtomusictags.rpc.endings import Ending
 from vidtomusictags.rpc.failures import UpstreamBroken
 from vidtomusictags.rpc.outgoing import outgoing_metadata
 from vidtomusictags.rpc.proof import NOTHING, Proof
@@ -151,8 +152,9 @@ class CaptionerClient:
         call = self._stub.Caption(
             timeout=downstream_seconds(self._upstream.longest_seconds), metadata=outgoing_metadata()
         )
+        ending = Ending(call)
         try:
-            with hearing():
+            with hearing(ending):
                 await self._begin(call, config)
                 for batch in _batches(clip):
                     await call.write(captioner_pb2.CaptionRequest(frames=batch))

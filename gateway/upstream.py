@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -13,6 +14,7 @@ from gateway.attempts import ConnectionLost, NotInTime, TurnedAway
 from gateway.fields import field_of_the_request
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.admission import with_jitter
+from vidtomusictags.rpc.endings import Ending
 from vidtomusictags.rpc.failures import Failure
 from vidtomusictags.rpc.layers import DETAILS
 from vidtomusictags.rpc.status import from_rpc_error
@@ -40,15 +42,22 @@ _NEVER_PASSED_ON = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEME
 
 
 @contextmanager
-def hearing(*, within_seconds: float | None = None) -> Iterator[None]:
+def hearing(ending: Ending | None = None, *, within_seconds: float | None = None) -> Iterator[None]:
     """Turns what gRPC raises inside into the failure that it stands for.
 
+    ending: of a call that is written to; one that is over when the next message is to be written has failed too.
     within_seconds: the deadline that was set for this try alone; a replica that lets it pass counts as lost.
     """
     try:
         yield
     except grpc.RpcError as error:
-        raise _failure_behind(error, within_seconds) from error
+        raise _failure_behind(ending.behind(error) if ending else error, within_seconds) from error
+    except asyncio.InvalidStateError as error:
+        if ending is None:
+            raise
+        if ending.error is None:
+            raise failures.UpstreamBroken("The answer ended before its question; tell the operator.") from error
+        raise _failure_behind(ending.error, within_seconds) from error
 
 
 @contextmanager

@@ -35,6 +35,7 @@ WIRE_OF_RPC = {
     "call_metrics",
     "observing",
     "deadlines",
+    "endings",
     "layers",
     "channels",
     "server",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,14 @@ from log_lines import LogLines
 from tagging_calls import tag_upload, tag_video
 
 from gateway.app import running
+from gateway.clients import CAPTIONER
 from gateway.settings import GatewaySettings
+from gateway.upstream import hearing
+from vidtomusictags.captioner.v1 import captioner_pb2, captioner_pb2_grpc
 from vidtomusictags.gateway.v1 import gateway_pb2_grpc
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.channels import stream_channel
+from vidtomusictags.rpc.endings import Ending
 from vidtomusictags.rpc.failures import Failure
 
 
@@ -134,3 +140,43 @@ async def test_an_upstream_that_comes_back_is_used_again(
             async with asyncio.timeout(10):
                 while (await tag_video(stub, f"file://{film}")).status is not None:
                     pass  # each of these calls waits for the network
+
+
+class Abrupt(FakeCaptioner):
+    """Ends a stream while frames come, by the status alone and without reading on, as captioners may that are not ours.
+
+    Its end reaches the gateway together with `accepted`, before the gateway can write what follows.
+    """
+
+    def Caption(self, request_iterator: Any, context: Any) -> Any:
+        async def events() -> AsyncIterator[captioner_pb2.CaptionResponse]:
+            await anext(aiter(request_iterator))
+            yield captioner_pb2.CaptionResponse(sequence=1, accepted=captioner_pb2.CaptionAccepted())
+            asyncio.get_running_loop().call_soon(time.sleep, 0.05)
+            raise failures.CaptioningFailed("Send other frames.")
+
+        return events()
+
+
+async def test_a_captioner_that_ends_a_stream_while_frames_are_written_is_understood(
+    gateway_with: Any, film: Path, tmp_path: Path
+) -> None:
+    async with gateway_with(Abrupt(), FakeClassifier(), tmp_path) as own:
+        shutil.copy(film, own.root / "film.mp4")
+        reasons = [(await tagged(own)).failure.reason for _ in range(10)]
+    assert reasons == ["CAPTIONING_FAILED"] * 10
+
+
+async def test_a_message_for_a_call_that_is_over_fails_as_the_call_did() -> None:
+    async with (
+        serving_captioner(Abrupt()) as port,
+        stream_channel(f"127.0.0.1:{port}", CAPTIONER) as channel,
+    ):
+        call = captioner_pb2_grpc.CaptionerServiceStub(channel).Caption(timeout=30)
+        ending = Ending(call)
+        message = captioner_pb2.CaptionRequest(config=captioner_pb2.CaptionConfig())
+        await call.write(message)
+        await call.read()
+        await call.code()
+        with pytest.raises(failures.CaptioningFailed, match="other frames"), hearing(ending):
+            await call.write(message)

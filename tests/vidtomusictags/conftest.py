@@ -99,6 +99,8 @@ class Script:
 
     refuse: Failure | None = None
     """Instead of `accepted`."""
+    break_off: Failure | None = None
+    """Ends uploads after `accepted`, unread and by the status alone, as the contract does not have it."""
     fail: Failure | None = None
     """In-band, in the middle of the work."""
     fail_named: bytes = b""
@@ -131,6 +133,8 @@ class FakeGateway(gateway_pb2_grpc.TaggingServiceServicer):
         self._script.requests.append(config)
         _refuse(self._script, context)
         yield gateway_pb2.TagUploadResponse(event=self._accepted())
+        if self._script.break_off is not None:
+            context.abort_with_status(rpc_status.to_status(to_status(self._script.break_off, domain="fake")))
         data = b""
         for request in request_iterator:
             if request.WhichOneof("request") == "end_of_input":

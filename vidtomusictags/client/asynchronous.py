@@ -27,6 +27,7 @@ from vidtomusictags.gateway.v1 import gateway_pb2 as pb
 from vidtomusictags.gateway.v1.gateway_pb2_grpc import TaggingServiceStub
 from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.credentials import Credentials
+from vidtomusictags.rpc.endings import Ending
 from vidtomusictags.rpc.proof import NOTHING, Proof
 
 
@@ -100,6 +101,7 @@ class AsyncClient:
 
     async def _listen(self, call: Any, listener: Listener, writer: _Writer | None = None) -> None:
         responses: AsyncIterable[pb.TagVideoResponse | pb.TagUploadResponse] = call
+        ending = Ending(call)
         try:
             async for response in responses:
                 if writer is not None and response.event.WhichOneof("event") == "accepted":
@@ -107,7 +109,7 @@ class AsyncClient:
                 listener.hear(response.event)
         except grpc.RpcError as error:
             raise failure_of(
-                error, service="gateway", target=self._target, timeout_seconds=self._timeout_seconds
+                ending.behind(error), service="gateway", target=self._target, timeout_seconds=self._timeout_seconds
             ) from None
         finally:
             call.cancel()  # grpc.aio never collects a dropped call (grpc/grpc#43462)

@@ -13,6 +13,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.endings import BROKEN_CALL
 from vidtomusictags.rpc.failures import Failure
 
 PUSHBACK = "grpc-retry-pushback-ms"
@@ -28,9 +29,6 @@ _WITHOUT_REASON: dict[str, type[Failure]] = {
     "DEADLINE_EXCEEDED": failures.DeadlineExceeded,
 }
 """What a status means that gRPC itself made; every other code without a reason is an answer against the contract."""
-
-_BROKEN_CALL = "Internal error from Core"
-"""What grpc.aio says, with INTERNAL, where a connection ends while it writes (1.71 to 1.85)."""
 
 
 class RemoteFailure(Failure):
@@ -127,7 +125,7 @@ def from_rpc_error(error: grpc.RpcError) -> Failure:
         status = None
     if status is None:
         code = call.code().value[0]
-        if call.code() is grpc.StatusCode.INTERNAL and call.details() == _BROKEN_CALL:
+        if call.code() is grpc.StatusCode.INTERNAL and call.details() == BROKEN_CALL:
             code = code_pb2.UNAVAILABLE
         status = status_pb2.Status(code=code, message=call.details() or call.code().name)
     return from_status(status)

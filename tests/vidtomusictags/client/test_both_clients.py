@@ -188,6 +188,15 @@ async def test_a_call_without_result_is_told_as_such(tag: Tag, script: Any, clip
         await tag(clip)
 
 
+async def test_an_upload_that_is_broken_off_tells_why(tag: Tag, script: Any, clip: Path) -> None:
+    """A client of grpc.aio that is writing then sees INTERNAL, unless it keeps what the server said."""
+    script.break_off = failures.SpoolFull("No room; try again after the delay.", retry_after_seconds=0.5)
+    for _ in range(5):
+        with pytest.raises(failures.SpoolFull, match="No room") as caught:
+            await tag(clip)
+        assert caught.value.retry_after_seconds == 0.5
+
+
 async def test_where_nothing_answers_the_address_is_named(
     client: Callable[[str, float], Tag], nobody: str, clip: Path
 ) -> None:
