@@ -25,6 +25,7 @@ from vidtomusictags.rpc.health import Health
 from vidtomusictags.rpc.layers import Layers, answering
 from vidtomusictags.rpc.metrics import Counter
 from vidtomusictags.rpc.probes import answering_probes
+from vidtomusictags.rpc.refusals import Refusals
 from vidtomusictags.rpc.settings import HostSettings
 from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
@@ -127,8 +128,10 @@ async def listening(settings: HostSettings, service: Service, telemetry: Telemet
     calls = CallMeter(telemetry.meter, service.descriptor, service.counted)
     calls.watch(max_calls=settings.max_calls, ready=lambda: admission.ready)
     answer, deadline = answering(full_name, calls, telemetry.tracer), within_deadline(settings.max_call_seconds)
+    streaming = [f"/{full_name}/{method.name}" for method in service.descriptor.methods if method.client_streaming]
+    refusals = Refusals([limits.layer, admission.layer], streaming=streaming)
     layers = Layers(
-        [answer, deadline, auth.layer, limits.layer, admission.layer],
+        [answer, deadline, auth.layer, refusals.layer],
         reflecting=[answer, deadline, auth.layer],
         arriving=limits.arrived if settings.caller_bytes_a_minute else None,
         replying=limits.answered if settings.caller_requests_a_minute else None,
