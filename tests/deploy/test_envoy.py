@@ -20,9 +20,9 @@ import grpc
 import httpx
 import pytest
 import trustme
-import yaml
-from envoy_edge import Edge, require_envoy, running_edge
+from envoy_edge import ENVOY, Edge, placed, require_envoy, running_edge
 from fake_upstreams import FakeCaptioner, FakeClassifier, serving_captioner, serving_classifier
+from mounted_secret import certificate_secret, mount
 
 from gateway.app import running
 from gateway.settings import GatewaySettings
@@ -58,7 +58,7 @@ async def _platform(tmp_path_factory: pytest.TempPathFactory, film: Path) -> Asy
     root.mkdir()
     tls.mkdir()
     shutil.copy(film, root / "film.mp4")
-    _issue(authority, tls)
+    mount(certificate_secret(authority, "localhost"), tls)
     captioners = [FakeCaptioner(), FakeCaptioner()]
     async with AsyncExitStack() as stack:
         classifier = await stack.enter_async_context(serving_classifier(FakeClassifier()))
@@ -207,9 +207,19 @@ async def test_a_page_of_a_stranger_is_not_let_in(platform: Platform) -> None:
     assert "access-control-allow-origin" not in response.headers
 
 
+async def test_prometheus_reads_the_numbers_of_the_edge_and_reaches_nothing_else_of_it(platform: Platform) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{platform.edge.places['metrics']}", timeout=60) as http:
+        numbers = (await http.get("/metrics")).text
+        assert 'envoy_cluster_membership_healthy{envoy_cluster_name="gateway"} 2' in numbers
+        assert [(await http.get(path)).status_code for path in ("/", "/config_dump", "/metrics/../config_dump")] == [
+            404
+        ] * 3
+        assert (await http.post("/metrics")).status_code == 404
+
+
 async def test_a_renewed_certificate_is_shown_without_a_restart(platform: Platform) -> None:
     first = await _certificate_of(platform)
-    _issue(platform.authority, platform.tls)
+    mount(certificate_secret(platform.authority, "localhost"), platform.tls)
     async with asyncio.timeout(30):
         while await _certificate_of(platform) == first:  # noqa: ASYNC110  # Envoy tells nobody
             await asyncio.sleep(0.05)
@@ -258,15 +268,6 @@ def test_every_rule_for_http_is_of_a_method_and_every_method_that_json_can_carry
         descriptor_set({"a.B.C": next(iter(rules.values()))})
 
 
-def _issue(authority: trustme.CA, into: Path) -> None:
-    """Puts a fresh pair into the folder as Kubernetes does: ready elsewhere, then moved into place."""
-    pair = authority.issue_cert("localhost")
-    for name, blobs in (("tls.key", [pair.private_key_pem]), ("tls.crt", pair.cert_chain_pems)):
-        written = into / f".{name}"
-        written.write_bytes(b"".join(blob.bytes() for blob in blobs))
-        written.rename(into / name)
-
-
 def _port(platform: Platform) -> str:
     return platform.edge.places["tls"].rpartition(":")[2]
 
@@ -298,27 +299,11 @@ def _grpc_web_frames(body: bytes) -> list[tuple[int, bytes]]:
     return frames
 
 
-@pytest.mark.parametrize("upstream_tls", [False, True])
-def test_the_configuration_is_accepted_as_it_stands(tmp_path: Path, upstream_tls: bool) -> None:
-    """Only where files lie differs. The second time with what the guide adds for services that want TLS."""
+@pytest.mark.parametrize("secured", [False, True])
+def test_the_configuration_is_accepted_as_it_stands(tmp_path: Path, secured: bool) -> None:
+    """Only where files lie differs."""
     require_envoy()
-    from envoy_edge import ENVOY, SOURCES
-
-    described = tmp_path / "vidtomusictags.pb"
-    subprocess.run([sys.executable, SOURCES / "descriptors.py", described], check=True)
-    text = (SOURCES / "envoy.yaml").read_text().replace("/etc/envoy/vidtomusictags.pb", str(described))
-    if upstream_tls:
-        [addition] = re.findall(
-            r"^```yaml\n(transport_socket:.*?)^```", (ROOT / "docs/operations.md").read_text(), re.M | re.S
-        )
-        authority = trustme.CA()
-        _issue(authority, tmp_path)
-        authority.cert_pem.write_to_path(tmp_path / "ca.crt")
-        loaded = yaml.safe_load(text)
-        for cluster in loaded["static_resources"]["clusters"]:
-            cluster.update(yaml.safe_load(addition.replace("/etc/envoy/upstream", str(tmp_path))))
-        text = json.dumps(loaded)
-    written = tmp_path / "envoy.yaml"
-    written.write_text(text.replace("/etc/envoy/certificate.yaml", str(SOURCES / "certificate.yaml")))
+    mount(certificate_secret(trustme.CA(), "edge"), tmp_path)
+    written = placed(tmp_path, tls=tmp_path, upstream=tmp_path if secured else None)
     checked = subprocess.run([ENVOY, "--mode", "validate", "-c", written], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr

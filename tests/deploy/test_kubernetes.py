@@ -17,8 +17,19 @@ import jsonschema
 import pytest
 import trustme
 import yaml
-from kustomized import OVERLAYS, SERVICES, SOURCES, Cluster, quantity, secret_references, selects, validate
+from kustomized import (
+    OVERLAYS,
+    SERVICES,
+    SOURCES,
+    Cluster,
+    quantity,
+    require_kubectl,
+    secret_references,
+    selects,
+    validate,
+)
 
+from gateway.video.limits import SandboxLimits
 from vidtomusictags.rpc.server import LIVENESS, READINESS
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +65,7 @@ def _tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
         blob.write_to_path(folder / "tls.crt", append=True)
     [callers] = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs/operations.md").read_text(), re.M | re.S)
     (folder / "callers.toml").write_text(callers)
+    (folder / "gateway.token").write_text("made-up\n")
     return folder
 
 
@@ -79,8 +91,7 @@ def test_custom_resources_have_the_fields_that_their_operators_ask_for(cluster: 
 def test_a_cluster_on_one_machine_needs_no_operator_and_no_secret() -> None:
     cluster = Cluster.of("local-cpu")
     assert not [document for document in cluster.documents if document["kind"] in CUSTOM]
-    required = [reference for reference in secret_references(cluster.documents) if reference[1] == ""]
-    assert required == []
+    assert [name for name, _, optional in secret_references(cluster.documents) if not optional] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -152,6 +163,18 @@ def test_the_spool_holds_what_the_gateway_puts_there(
     assert room > settings.max_spool_bytes >= settings.max_upload_bytes
     assert quantity(container["resources"]["limits"]["ephemeral-storage"]) >= room
     assert 0 < settings.decode_cores <= 4, "a node has more cores than the pod, and each decoder thread takes memory"
+
+
+def test_the_worst_videos_and_a_full_house_of_uploads_find_room(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tls: Path
+) -> None:
+    """A kernel that runs out of a pod's memory ends the whole pod, not the one decoder that took it."""
+    settings = settings_of(cluster, "gateway", monkeypatch, tls)
+    decoder = SandboxLimits().address_space_bytes + SandboxLimits().max_output_bytes
+    [hundred_uploads] = re.findall(r"A hundred took it to (\d+) MiB", (ROOT / "docs/capacity.md").read_text())
+    [tmp] = [one["emptyDir"] for one in cluster.pods()["gateway"]["spec"]["volumes"] if one["name"] == "tmp"]
+    most = settings.decode_workers * decoder + int(hundred_uploads) * 1024**2 + quantity(tmp["sizeLimit"])
+    assert most <= quantity(cluster.container("gateway")["resources"]["limits"]["memory"])
 
 
 def test_every_pod_is_confined(cluster: Cluster) -> None:
@@ -240,7 +263,8 @@ def test_only_the_job_that_fetches_the_model_reaches_the_hub() -> None:
     cluster = Cluster.of("gpu")
     assert cluster.environment("captioner")["CAPTIONER_OFFLINE"] == "true"
     assert cluster.lets(cluster.pods()["fetch-model"]["metadata"]["labels"], "203.0.113.7", 443, "TCP")
-    assert {source for source, key in secret_references(cluster.pods()["captioner"])} == {"captioner-tls"}
+    of_captioner = {(name, key) for name, key, _ in secret_references(cluster.pods()["captioner"])}
+    assert of_captioner == {("captioner-tls", ""), ("vidtags-callers", "upstream-callers.toml")}
 
 
 def test_the_model_is_awaited_by_the_name_that_the_job_gives_it(tmp_path: Path) -> None:
@@ -262,7 +286,7 @@ def test_the_model_is_awaited_by_the_name_that_the_job_gives_it(tmp_path: Path) 
 
 def test_secrets_are_those_that_the_operations_guide_names(cluster: Cluster) -> None:
     guide = (ROOT / "docs/operations.md").read_text()
-    for name, key in secret_references(cluster.documents):
+    for name, key, _ in secret_references(cluster.documents):
         assert f"`{name}`" in guide, name
         assert not key or f"`{key}`" in guide, (name, key)
 
@@ -284,29 +308,57 @@ def test_images_are_those_that_the_dockerfile_builds(cluster: Cluster) -> None:
             assert (ROOT / f"deploy/requirements/{built}.txt").exists(), name
 
 
-def test_what_is_optional_may_be_added_to_any_overlay(tmp_path: Path) -> None:
-    """The components, rendered with the base by an overlay as somebody else would write it."""
-    if not shutil.which("kubectl"):
-        pytest.skip("needs kubectl")
-    shutil.copytree(SOURCES, tmp_path / "kubernetes")
-    own = tmp_path / "kubernetes/overlays/own"
-    own.mkdir()
-    wanted = {"resources": ["../local-cpu"], "components": ["../../components/edge", "../../components/remote-videos"]}
-    (own / "kustomization.yaml").write_text(json.dumps(wanted))
-    rendered = subprocess.run(["kubectl", "kustomize", own], capture_output=True, text=True, check=True).stdout
-    cluster = Cluster(list(yaml.safe_load_all(rendered)))
-    for document in cluster.documents:
-        validate(document)
-    pods = {name: pod["metadata"]["labels"] for name, pod in cluster.pods().items()}
-    assert cluster.lets(pods["gateway"], "203.0.113.7", 443, "TCP")
-    assert not cluster.lets(pods["gateway"], "169.254.169.254", 443, "TCP")
-    caller = {"namespace": "films", "vidtags/caller": "true"}
+def test_the_edge_listens_and_calls_where_the_manifests_have_it(tmp_path: Path) -> None:
+    cluster = Cluster.with_components("local-cpu", ["edge"], tmp_path)
+    edge = cluster.pods()["edge"]["metadata"]["labels"]
     envoy = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())["static_resources"]
     listened = {one["address"]["socket_address"]["port_value"] for one in envoy["listeners"]}
     assert listened == {port["containerPort"] for port in cluster.container("edge")["ports"]}
-    assert all(cluster.lets(caller, pods["edge"], port, "TCP") for port in listened)
-    for upstream in envoy["clusters"]:
+    found_by_name = [one for one in envoy["clusters"] if one["type"] == "STRICT_DNS"]
+    assert {one["name"] for one in found_by_name} == set(SERVICES)
+    for upstream in found_by_name:
         [place] = upstream["load_assignment"]["endpoints"][0]["lb_endpoints"]
         address = place["endpoint"]["address"]["socket_address"]
         assert address["address"] == upstream["name"] in cluster.all("Service")
-        assert cluster.lets(pods["edge"], pods[upstream["name"]], address["port_value"], "TCP")
+        labels = cluster.pods()[upstream["name"]]["metadata"]["labels"]
+        assert cluster.lets(edge, labels, address["port_value"], "TCP")
+
+
+def test_calls_through_a_going_edge_have_what_those_of_a_going_gateway_have(
+    monkeypatch: pytest.MonkeyPatch, tls: Path, tmp_path: Path
+) -> None:
+    """Connections end within their longest age and Envoy's drain_timeout (5 s); then calls on them have the rest."""
+    cluster = Cluster.with_components("local-cpu", ["edge"], tmp_path)
+    settings = settings_of(Cluster.of("gpu"), "gateway", monkeypatch, tls)
+    [age] = re.findall(r"max_connection_duration: (\d+)s", (ROOT / "deploy/envoy/envoy.yaml").read_text())
+    sleeps = cluster.container("edge")["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert sleeps >= int(age) + 5 + settings.drain_grace_seconds
+    assert cluster.pods()["edge"]["spec"]["terminationGracePeriodSeconds"] >= sleeps + SPARE_SECONDS
+    assert not cluster.container("edge")["image"].endswith(":latest")
+
+
+def test_the_overlay_that_the_guide_shows_can_be_rendered(tmp_path: Path) -> None:
+    require_kubectl()
+    guide = (ROOT / "docs/operations.md").read_text()
+    [shown] = re.findall(r"^```yaml\n(# overlays/house/.*?)^```", guide, re.M | re.S)
+    shutil.copytree(SOURCES, tmp_path / "kubernetes")
+    own = tmp_path / "kubernetes/overlays/house"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(shown)
+    rendered = subprocess.run(["kubectl", "kustomize", own], capture_output=True, text=True, check=True).stdout
+    cluster = Cluster(list(yaml.safe_load_all(rendered)))
+    gateway = cluster.pods()["gateway"]["metadata"]["labels"]
+    assert cluster.environment("gateway")["GATEWAY_REMOTE_HOSTS"] == '["cdn.example.com"]'
+    assert cluster.lets(gateway, {"namespace": "telemetry"}, 4317, "TCP")
+    assert not cluster.lets(gateway, {"namespace": "observability"}, 4317, "TCP")
+    images = {cluster.container(name)["image"] for name in cluster.all("Deployment")}
+    assert all(image.startswith("registry.example.com/vidtomusictags-") for image in images)
+
+
+def test_the_rules_go_in_as_the_guide_says() -> None:
+    guide = (ROOT / "docs/operations.md").read_text()
+    [command] = re.findall(r"^(\{ printf .*?\}) \| kubectl -n vidtags apply -f -$", guide, re.M | re.S)
+    printed = subprocess.run(["bash", "-euc", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    rule = yaml.safe_load(printed)
+    assert (rule["apiVersion"], rule["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
+    assert rule["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())

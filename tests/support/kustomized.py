@@ -7,7 +7,7 @@ import ipaddress
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,21 @@ Document = dict[str, Any]
 NAMESPACE = "kubernetes.io/metadata.name"
 
 
+COMPONENTS = tuple(sorted(path.name for path in (SOURCES / "components").iterdir()))
+
+
 @functools.cache
-def _rendered(overlay: str) -> list[Document]:
-    command = ["kubectl", "kustomize", str(SOURCES / "overlays" / overlay)]
+def _rendered(overlay: Path) -> list[Document]:
+    command = ["kubectl", "kustomize", str(overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return list(yaml.load_all(done.stdout, yaml.CSafeLoader))
+
+
+def components_of(overlay: str) -> tuple[str, ...]:
+    """Those that the overlay has by itself."""
+    written = yaml.safe_load((SOURCES / "overlays" / overlay / "kustomization.yaml").read_text())
+    return tuple(Path(one).name for one in written.get("components", ()))
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,20 @@ class Cluster:
     @classmethod
     def of(cls, overlay: str) -> Cluster:
         """Skips where there is no kubectl to render it."""
-        if not shutil.which("kubectl"):
-            pytest.skip("needs kubectl")
-        return cls(_rendered(overlay))
+        require_kubectl()
+        return cls(_rendered(SOURCES / "overlays" / overlay))
+
+    @classmethod
+    def with_components(cls, overlay: str, components: Sequence[str], directory: Path) -> Cluster:
+        """As an overlay makes it that adds these components, in this order, to one of ours. directory: for a copy."""
+        require_kubectl()
+        copied = directory / f"{overlay}-{'-'.join(components)}"
+        shutil.copytree(SOURCES, copied)
+        written = {"resources": [f"../{overlay}"], "components": [f"../../components/{one}" for one in components]}
+        own = copied / "overlays" / "own"
+        own.mkdir()
+        (own / "kustomization.yaml").write_text(json.dumps(written))
+        return cls(_rendered(own))
 
     def all(self, kind: str) -> dict[str, Document]:
         return {one["metadata"]["name"]: one for one in self.documents if one["kind"] == kind}
@@ -62,7 +82,7 @@ class Cluster:
     def environment(self, service: str) -> dict[str, str]:
         """What the service's container is told, values of secrets left out."""
         told: dict[str, str] = {}
-        for source in self.container(service)["envFrom"]:
+        for source in self.container(service).get("envFrom", []):
             told |= self.all("ConfigMap")[source["configMapRef"]["name"]]["data"]
         for one in self.container(service).get("env", []):
             told[one["name"]] = one.get("value", "")
@@ -95,6 +115,12 @@ class Cluster:
             and any(one == {"port": port, "protocol": protocol} for one in rule["ports"])
             for rule in rules
         )
+
+
+def require_kubectl() -> None:
+    """Skips where it is not installed."""
+    if not shutil.which("kubectl"):
+        pytest.skip("needs kubectl")
 
 
 def validate(document: Document) -> None:
@@ -136,15 +162,28 @@ def quantity(text: str) -> int:
     return int(text[:-2]) * units[text[-2:]]
 
 
-def secret_references(document: Any) -> Iterator[tuple[str, str]]:
-    """Name of a secret and key in it (empty: all of it), wherever a document refers to one."""
-    if isinstance(document, dict):
-        if "secretKeyRef" in document:
-            yield document["secretKeyRef"]["name"], document["secretKeyRef"]["key"]
-        if "secretName" in document:
-            yield document["secretName"], ""
-        for value in document.values():
-            yield from secret_references(value)
-    elif isinstance(document, list):
+def references(document: Any) -> Iterator[tuple[str, str, str, bool]]:
+    """Kind and name of what a document refers to, the key in it (empty: all of it), and whether it may be missing."""
+    if isinstance(document, list):
         for value in document:
-            yield from secret_references(value)
+            yield from references(value)
+    if not isinstance(document, dict):
+        return
+    for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
+        if one := document.get(field):
+            yield kind, one["name"], one["key"], one.get("optional", False)
+    for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap"), ("configMap", "ConfigMap")):
+        if one := document.get(field):
+            yield kind, one["name"], "", one.get("optional", False)
+    if one := document.get("secret"):
+        for item in one.get("items", [{"key": ""}]):
+            yield "Secret", one["secretName"], item["key"], one.get("optional", False)
+    if one := document.get("persistentVolumeClaim"):
+        yield "PersistentVolumeClaim", one["claimName"], "", False
+    for value in document.values():
+        yield from references(value)
+
+
+def secret_references(document: Any) -> Iterator[tuple[str, str, bool]]:
+    """Name of a secret, key in it (empty: all of it) and whether it may be missing, wherever one is referred to."""
+    yield from ((name, key, optional) for kind, name, key, optional in references(document) if kind == "Secret")
