@@ -17,6 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from gateway.video.giving_way import GaveWay, YieldingVideo
 from gateway.video.limits import SandboxLimits
 from gateway.video.manifest import Manifest
@@ -34,6 +36,8 @@ from vidtomusictags.rpc.metrics import NO_METER, Meter
 from vidtomusictags.rpc.work_metrics import QUEUE_SECONDS, RESTARTS
 
 __all__ = ["SAMPLERS", "Sandbox", "SandboxLimits", "running_sandbox"]
+
+log = structlog.get_logger()
 
 OnProgress = Callable[[int, int], None]
 
@@ -143,7 +147,7 @@ class Sandbox:
             worker: WorkerProcess | None = None
             worn: Cause | None = Cause.ABANDONED
             try:
-                worker = self._idle.pop() or await self._started()
+                worker = await self._alive()
                 self._busy.add(worker)
                 arriving = None if isinstance(video, Path) else video
                 outcome, worn = await self._run(worker, plan, file, arriving, deadline, on_progress)
@@ -203,6 +207,21 @@ class Sandbox:
         finally:
             self.waiting -= 1
             self._meter.observe(QUEUE_SECONDS, time.monotonic() - began)
+
+    async def _alive(self) -> WorkerProcess:
+        """An idle worker; a new one for one that ended meanwhile: where memory ends, the kernel picks anybody."""
+        worker = self._idle.pop()
+        if worker is not None and worker.has_ended():
+            await worker.stop()
+            self._lost(worker, Cause.ENDED)
+            worker = None
+        return worker or await self._started()
+
+    def _lost(self, worker: WorkerProcess, cause: Cause) -> None:
+        """Tells of a worker that must not be used again, and in the log where something is wrong."""
+        self._meter.add(RESTARTS, cause)
+        if cause not in (Cause.WORN, Cause.ABANDONED):
+            log.warning("decoder lost", cause=cause.value, status=worker.return_code)
 
     async def _started(self) -> WorkerProcess:
         try:
@@ -268,7 +287,7 @@ class Sandbox:
             self._turns.release()
             return
         if worker is not None and worn is not None:
-            self._meter.add(RESTARTS, worn)
+            self._lost(worker, worn)
             worker.kill()
             _keep(asyncio.create_task(worker.stop()), self._endings)
         _keep(asyncio.create_task(self._replace()), self._replacements)

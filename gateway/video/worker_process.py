@@ -86,6 +86,20 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def return_code(self) -> int | None:
+        """None while it lives; negative for a signal."""
+        return self._process.returncode
+
+    def has_ended(self) -> bool:
+        """Whether an idle worker is gone: asked of its socket, since word of its end may still be on the way."""
+        try:
+            return not self._control.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
     async def run(
         self, job: dict[str, Any], descriptors: Sequence[int], on_progress: Callable[[int, int], None]
     ) -> dict[str, Any]:
