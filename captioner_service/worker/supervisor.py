@@ -87,6 +87,8 @@ class Supervisor:
         self._spec, self._listener, self._patience, self._canaries = spec, listener, patience, canaries
         self._meter = meter
         self._was_ready = False
+        for cause in Cause:
+            meter.add(RESTARTS, cause, by=0)
 
     async def run(self) -> None:
         """Until it is cancelled, or gives up."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from recording_meter import RecordingMeter
 
 import captioner_service.metrics
 import classifier_service.metrics
@@ -19,6 +20,8 @@ import gateway.metrics
 from vidtomusictags.rpc.call_metrics import CALL_METRICS
 from vidtomusictags.rpc.failures import known_reason
 from vidtomusictags.rpc.metrics import Histogram
+from vidtomusictags.rpc.telemetry import Telemetry
+from vidtomusictags.rpc.upstream_meter import FAILURES, UpstreamMeter
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"
@@ -134,3 +137,13 @@ def test_the_panels_do_not_cover_each_other() -> None:
             assert x < 24
             for y in range(place["y"], place["y"] + place["h"]):
                 assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+
+
+def test_what_alerts_ask_the_increase_of_is_told_before_it_happens() -> None:
+    """Prometheus sees no increase where a series begins with its first failure."""
+    meter = RecordingMeter()
+    UpstreamMeter("captioner", Telemetry(meter))
+    asked = re.findall(r'failures_total{[^}]*reason=~"([A-Z_|]*)"', RULES.read_text())
+    reasons = [reason for one in asked for reason in one.split("|")]
+    assert len(reasons) == 6
+    assert [meter.observed(FAILURES, "captioner", reason) for reason in reasons] == [[0]] * 6

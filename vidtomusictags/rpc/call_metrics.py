@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from vidtomusictags.rpc.failures import known_reason
+from vidtomusictags.rpc.failures import known_reason, shedding_reasons
 from vidtomusictags.rpc.file_metrics import FILE_METRICS
 from vidtomusictags.rpc.metrics import CALL_BUCKETS, NO_METER, Counter, Gauge, Histogram, Meter
 from vidtomusictags.rpc.span_metrics import SPANS
@@ -46,6 +46,8 @@ class CallMeter:
             meter.add(STARTED, name, by=0)
             meter.add(RUNNING, name, by=0)
             meter.add(CALLS, name, "OK", by=0)
+        for reason in shedding_reasons():
+            meter.add(SHEDS, reason, by=0)
 
     def watch(self, *, max_calls: int, ready: Callable[[], bool]) -> None:
         """max_calls: that may run at once. ready: whether calls are taken."""

@@ -6,7 +6,7 @@ A message is written for the caller and says what to do; anything else stays in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -398,3 +398,8 @@ _REASONS = frozenset({Failure.reason} | {kind.reason for kind in Failure.__subcl
 def known_reason(reason: str) -> str:
     """The reason where this table has it, else `OTHER`: what another server says must not grow lists of our own."""
     return reason if reason in _REASONS else "OTHER"
+
+
+def shedding_reasons() -> Sequence[str]:
+    """Of all failures of overload."""
+    return sorted({kind.reason for kind in Failure.__subclasses__() if kind.sheds})

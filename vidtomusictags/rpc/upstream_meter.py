@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.failures import Failure, known_reason
 from vidtomusictags.rpc.metrics import CALL_BUCKETS, Counter, Histogram
 from vidtomusictags.rpc.telemetry import SILENT, Telemetry
@@ -22,6 +23,22 @@ SECONDS = Histogram(
     "vidtags_upstream_seconds", "How long such a request took, failures included.", ("upstream",), buckets=CALL_BUCKETS
 )
 UPSTREAM_METRICS = (ATTEMPTS, FAILURES, SECONDS)
+
+_MINDED = [
+    kind.reason
+    for kind in (
+        failures.UpstreamUnavailable,
+        failures.UpstreamRateLimited,
+        failures.UpstreamAuth,
+        failures.UpstreamQuota,
+        failures.CredentialMissing,
+        failures.CredentialInvalid,
+        failures.CredentialExpired,
+        failures.PermissionMissing,
+    )
+]
+"""Told as 0 from the start: alerts ask for the increase of these, and of a series that begins with its first failure
+Prometheus sees none."""
 
 
 class Attempt:
@@ -49,6 +66,8 @@ class UpstreamMeter:
         self._upstream = upstream
         self._telemetry = telemetry
         telemetry.meter.add(ATTEMPTS, upstream, by=0)
+        for reason in _MINDED:
+            telemetry.meter.add(FAILURES, upstream, reason, by=0)
 
     @contextmanager
     def attempt(self, name: str, attributes: Attributes | None = None) -> Iterator[Attempt]:

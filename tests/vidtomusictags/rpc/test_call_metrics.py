@@ -54,6 +54,8 @@ async def test_what_has_not_happened_yet_is_told_as_nothing(metered: Metered) ->
     assert page.value("vidtags_calls_limit") == 2
     assert (page.value("process_resident_memory_bytes") or 0) > 1e6
     assert (page.value("process_open_fds") or 0) > 3
+    assert page.value("vidtags_sheds_total", reason="STREAMS_FULL") == 0
+    assert page.value("vidtags_sheds_total", reason="WOULD_MISS_DEADLINE") == 0
 
 
 async def test_a_call_is_counted_with_its_code_and_its_seconds(metered: Metered) -> None:
