@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+from typing import Protocol
 
 from gateway.video.extents import Extents
 
@@ -77,10 +78,18 @@ class ArrivingSource:
         self._changed.notify_all()
 
 
+class _Bytes(Protocol):
+    """Where an open file's bytes come from."""
+
+    size_bytes: int
+
+    def read(self, start: int, end: int) -> bytes: ...
+
+
 class ArrivingFile:
     """What PyAV takes for an open file: read, seek and tell, and no name that could mean anything."""
 
-    def __init__(self, source: ArrivingSource) -> None:
+    def __init__(self, source: _Bytes) -> None:
         self._source = source
         self._position = 0
 

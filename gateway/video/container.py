@@ -14,10 +14,11 @@ from av.video.stream import VideoStream
 
 from gateway.video.arriving_file import ArrivingFile, ArrivingSource
 from gateway.video.limits import SandboxLimits
+from gateway.video.whole_file import WholeSource
 from vidtomusictags.rpc import failures
 
 # A path without a file-name extension, or a seekable file object without a name: some demuxers are chosen by extension.
-Source = str | BinaryIO | ArrivingSource
+Source = str | BinaryIO | ArrivingSource | WholeSource
 
 # Formats that hold video and refer to nothing outside their own bytes, and some of plain sound, so that a sound file
 # is called one. Playlists (hls, concat, dash, sdp), image sequences and text formats are absent on purpose.
@@ -78,7 +79,7 @@ def shortage_named() -> Iterator[None]:
 
 
 def _from_the_start(source: Source) -> str | BinaryIO | ArrivingFile:
-    if isinstance(source, ArrivingSource):
+    if isinstance(source, ArrivingSource | WholeSource):
         return source.open()
     if not isinstance(source, str | Path):
         source.seek(0)

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from gateway.video.arriving_file import ArrivingSource
 from gateway.video.container import Source, moving_pictures, open_container, refuse_the_oversized, shortage_named
 from gateway.video.limits import SandboxLimits
+from gateway.video.whole_file import WholeSource
 
 _MOST_DECODER_THREADS = 16  # FFmpeg's own bound
 
@@ -74,7 +75,7 @@ class OpenVideo:
     @property
     def can_be_shared(self) -> bool:
         """Whether the source can be open several times at once; a file object has but one position."""
-        return isinstance(self._source, str | ArrivingSource)
+        return isinstance(self._source, str | ArrivingSource | WholeSource)
 
     @property
     def arrives_in_order(self) -> bool:

@@ -19,7 +19,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import av.logging
-from PIL import JpegImagePlugin, PngImagePlugin
+import av.subtitles.stream
+import numpy.ma
+from PIL import Image
 
 from gateway.video.arriving_file import ArrivingSource, SourceGone
 from gateway.video.confinement import allow_cpu_seconds, confine, parent_is_gone
@@ -27,10 +29,11 @@ from gateway.video.container import Source
 from gateway.video.limits import SandboxLimits
 from gateway.video.plan import Encoding, SamplingPlan
 from gateway.video.sampling import sample_video
+from gateway.video.whole_file import WholeSource
 from vidtomusictags.rpc import failures
 
-# Pillow imports its formats on first use; by then this process can open nothing.
-PRELOADED = (JpegImagePlugin, PngImagePlugin)
+# What PyAV and NumPy import on first use; by then this process can open nothing.
+PRELOADED = (av.subtitles.stream, numpy.ma)
 MESSAGE_BYTES = 1 << 18
 
 
@@ -73,8 +76,7 @@ def serve(control: socket.socket, output: SharedOutput, limits: SandboxLimits) -
 
 def _source(job: dict[str, Any], descriptors: list[int], files: ExitStack) -> Source:
     if "arriving" not in job:
-        # By descriptor, so that neither the name nor its extension means anything, and opening it twice is possible.
-        return f"/proc/self/fd/{descriptors[0]}"
+        return WholeSource(descriptors[0])
     channel = files.enter_context(socket.socket(fileno=os.dup(descriptors[1])))
     return ArrivingSource(descriptors[0], channel=channel, **job["arriving"])
 
@@ -121,6 +123,7 @@ def main() -> None:
     control_fd, output_fd, parent, limits_json = sys.argv[1:]
     limits = SandboxLimits(**json.loads(limits_json))
     av.logging.set_level(None)
+    Image.preinit()  # Pillow imports its formats on first use
     output = SharedOutput(int(output_fd), limits.max_output_bytes)
     confine(limits)
     if parent_is_gone(int(parent)):

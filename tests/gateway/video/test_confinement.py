@@ -12,9 +12,11 @@ import pytest
 REPOSITORY = Path(__file__).parents[3]
 
 PROBE = """
-import json, os, socket, subprocess, threading
+import ctypes, json, os, platform, resource, socket, subprocess, threading
 from gateway.video.confinement import confine
 from gateway.video.limits import SandboxLimits
+
+CALLS = {"x86_64": (434, 438, 424, 234, 302), "aarch64": (434, 438, 424, 131, 261)}
 
 def outcome(act):
     try:
@@ -25,22 +27,47 @@ def outcome(act):
         return "MemoryError"
     return "done"
 
-def write():
-    with open("grown", "wb") as file:
-        file.write(bytes(10))
+libc = ctypes.CDLL(None, use_errno=True)
+
+def call(*arguments):
+    if libc.syscall(*(ctypes.c_long(one) for one in arguments)) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+PIDFD_OPEN, PIDFD_GETFD, PIDFD_SEND_SIGNAL, TGKILL, PRLIMIT = CALLS[platform.machine()]
+parent = os.getppid()
+handle = os.pidfd_open(parent)
+limits = ctypes.create_string_buffer(16)
+nothing = os.open("/dev/null", os.O_RDONLY)
+open("theirs", "wb").close()
+grown = open("grown", "wb", buffering=0)
 
 confine(SandboxLimits())
 thread = threading.Thread(target=lambda: None)
 thread.start()
 thread.join()
-files = [os.open("/dev/null", os.O_RDONLY) for _ in range(40)]
+resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
+files = [os.dup(nothing) for _ in range(40)]
 print(json.dumps({
     "connect": outcome(socket.socket),
     "connect within the machine": outcome(lambda: socket.socket(socket.AF_UNIX)),
     "run a program": outcome(lambda: subprocess.run(["true"])),
     "end another process": outcome(lambda: os.kill(os.getppid(), 0)),
-    "grow a file": outcome(write),
-    "open many files": outcome(lambda: [os.open("/dev/null", os.O_RDONLY) for _ in range(40)]),
+    "end another process by a handle": outcome(lambda: call(PIDFD_SEND_SIGNAL, handle, 0, 0, 0)),
+    "end another process by a thread": outcome(lambda: call(TGKILL, parent, parent, 0)),
+    "limit another process": outcome(lambda: call(PRLIMIT, parent, 7, 0, ctypes.addressof(limits))),
+    "take another process's connections": outcome(lambda: call(PIDFD_GETFD, handle, 0, 0)),
+    "take hold of another process": outcome(lambda: call(PIDFD_OPEN, parent, 0)),
+    "become two": outcome(lambda: os.fork() or os._exit(0)),
+    "read a file": outcome(lambda: open("/etc/hostname")),
+    "read another process's memory": outcome(lambda: open(f"/proc/{parent}/mem", "rb")),
+    "list a directory": outcome(lambda: os.listdir("/")),
+    "make a file": outcome(lambda: open("made", "wb")),
+    "remove a file": outcome(lambda: os.unlink("theirs")),
+    "rename a file": outcome(lambda: os.rename("theirs", "mine")),
+    "empty a file": outcome(lambda: os.truncate("theirs", 0)),
+    "open a file to others": outcome(lambda: os.chmod("theirs", 0o777)),
+    "grow a file": outcome(lambda: grown.write(bytes(10))),
+    "open many files": outcome(lambda: [os.dup(nothing) for _ in range(40)]),
     "take 3 GiB": outcome(lambda: bytearray(3 << 30)),
 }))
 """
@@ -66,6 +93,20 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ("connect within the machine", "PermissionError"),
         ("run a program", "PermissionError"),
         ("end another process", "PermissionError"),
+        ("end another process by a handle", "PermissionError"),
+        ("end another process by a thread", "PermissionError"),
+        ("limit another process", "PermissionError"),
+        ("take another process's connections", "PermissionError"),
+        ("take hold of another process", "PermissionError"),
+        ("become two", "PermissionError"),
+        ("read a file", "PermissionError"),
+        ("read another process's memory", "PermissionError"),
+        ("list a directory", "PermissionError"),
+        ("make a file", "PermissionError"),
+        ("remove a file", "PermissionError"),
+        ("rename a file", "PermissionError"),
+        ("empty a file", "PermissionError"),
+        ("open a file to others", "PermissionError"),
         ("grow a file", "OSError"),
         ("open many files", "OSError"),
         ("take 3 GiB", "MemoryError"),
