@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -11,6 +12,10 @@ from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc
 
 SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["Health"].full_name
+
+_MOST_WATCHES = 64
+"""Of one connection. Health asks nobody who they are, and a Watch takes 4 KiB for as long as it is left open; a gRPC
+client has one for each replica, a proxy those of its clients."""
 
 
 class Health(health_pb2_grpc.HealthServicer):
@@ -22,6 +27,7 @@ class Health(health_pb2_grpc.HealthServicer):
 
     def __init__(self) -> None:
         self._serving: dict[str, bool] = {}
+        self._watches: Counter[str] = Counter()
         self._changed = asyncio.Event()
         self._leaving = False
         self._closed = False
@@ -48,16 +54,27 @@ class Health(health_pb2_grpc.HealthServicer):
         return self._reply(request.service)
 
     async def Watch(self, request: pb.HealthCheckRequest, context: Any) -> AsyncIterator[pb.HealthCheckResponse]:
-        """The status of a name now, and then every change; the last one is told even where the end follows at once."""
-        told = None
-        while True:
-            changed, reply = self._changed, self._reply(request.service)
-            if reply != told:
-                yield reply
-                told = reply
-            if self._closed:
-                return
-            await changed.wait()
+        """The status of a name now, and then every change; the last one is told even where the end follows at once.
+
+        RESOURCE_EXHAUSTED for one more than 64 on one connection.
+        """
+        connection = context.peer()
+        if self._watches[connection] >= _MOST_WATCHES:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "This connection watches too much already.")
+        self._watches[connection] += 1
+        try:
+            told = None
+            while True:
+                changed, reply = self._changed, self._reply(request.service)
+                if reply != told:
+                    yield reply
+                    told = reply
+                if self._closed:
+                    return
+                await changed.wait()
+        finally:
+            self._watches[connection] -= 1
+            self._watches += Counter()  # forgets connections without any
 
     def _reply(self, name: str) -> pb.HealthCheckResponse:
         if name not in self._serving:
