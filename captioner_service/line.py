@@ -1,9 +1,9 @@
-"""Who may stand in line: nobody behind too many others, nobody whose time would run out there."""
+"""Who may stand in line: nobody behind too many others, nobody who would lose most of their time there."""
 
 from __future__ import annotations
 
 from vidtomusictags.rpc import failures
-from vidtomusictags.rpc.admission import with_jitter
+from vidtomusictags.rpc.admission import WAIT_SHARE, with_jitter
 
 _SMOOTHING = 0.2
 """Weight of the latest clip in the running mean."""
@@ -24,9 +24,10 @@ class Line:
         """Lets one more clip in, or refuses it at once. Raises QueueFull or WouldMissDeadline.
 
         waiting: clips that wait. held: those and the ones being described, of which there can be `slots`.
+        within_seconds: what the clip's caller has left, of which `WAIT_SHARE` may be waited.
         """
         expected_wait = max(0, held + 1 - slots) * self._seconds_per_clip / max(1, slots)
-        if expected_wait > within_seconds:
+        if expected_wait > WAIT_SHARE * within_seconds:
             raise failures.WouldMissDeadline(
                 f"The clip would wait about {expected_wait:.1f} s and only {within_seconds:.1f} s are left; "
                 "allow more time or try another replica."

@@ -31,7 +31,7 @@ from gateway.video.supplying import ArrivingVideo, SupplyEnded, WantMalformed, s
 from gateway.video.video_file import opened
 from gateway.video.worker_process import AnswerMalformed, WorkerEnded, WorkerProcess
 from vidtomusictags.rpc import failures
-from vidtomusictags.rpc.admission import with_jitter
+from vidtomusictags.rpc.admission import WAIT_SHARE, with_jitter
 from vidtomusictags.rpc.metrics import NO_METER, Meter
 from vidtomusictags.rpc.work_metrics import QUEUE_SECONDS, RESTARTS
 
@@ -72,7 +72,7 @@ async def running_sandbox(limits: SandboxLimits | None = None, *, meter: Meter =
 class Sandbox:
     """Runs sampling jobs, at most `limits.workers` at once. Used from one event loop; made by `running_sandbox`.
 
-    waiting: jobs that have no worker yet.
+    waiting: jobs that have no worker yet. usual_seconds: what a job takes of late, 0 before the first.
     """
 
     def __init__(self, limits: SandboxLimits, meter: Meter = NO_METER) -> None:
@@ -86,7 +86,7 @@ class Sandbox:
         self._returned = asyncio.Event()
         self._yielding: list[YieldingVideo] = []
         self.waiting = 0
-        self._usual_seconds = 0.0
+        self.usual_seconds = 0.0
 
     @property
     def workers(self) -> tuple[WorkerProcess, ...]:
@@ -173,18 +173,17 @@ class Sandbox:
     def check_room(self, within_seconds: float) -> None:
         """Raises QueueFull or WouldMissDeadline where a job that came now would have to wait too long.
 
-        within_seconds: what its caller has left. A wait may take half of that at most: the other half is for the job,
-        and for being wrong about how long those before it take.
+        within_seconds: what its caller has left, of which `WAIT_SHARE` may be waited.
         """
         if not self._turns.locked():
             return
-        wait = self._usual_seconds * (self.waiting + 1) / self.limits.workers
+        wait = self.usual_seconds * (self.waiting + 1) / self.limits.workers
         if self.waiting >= self.limits.max_waiting or wait > self.limits.longest_wait_seconds:
             raise failures.QueueFull(
                 "Too many videos are waiting to be decoded; try again after the delay.",
                 retry_after_seconds=with_jitter(min(max(0.5, wait / 2), 5.0)),
             )
-        if wait > within_seconds / 2:
+        if wait > WAIT_SHARE * within_seconds:
             raise failures.WouldMissDeadline(
                 f"The video would wait about {wait:.1f} s to be decoded and only {max(0.0, within_seconds):.1f} s are "
                 "left; allow more time or try another replica."
@@ -202,7 +201,7 @@ class Sandbox:
         except TimeoutError:
             raise failures.DecodeTimeout(
                 f"No decoder became free within {timeout_seconds:g} seconds; try again later.",
-                retry_after_seconds=max(1.0, self._usual_seconds),
+                retry_after_seconds=max(1.0, self.usual_seconds),
             ) from None
         finally:
             self.waiting -= 1
@@ -275,7 +274,7 @@ class Sandbox:
         return outcome, Cause.WORN if worn else None
 
     def _learn(self, seconds: float) -> None:
-        self._usual_seconds += (seconds - self._usual_seconds) * (0.2 if self._usual_seconds else 1.0)
+        self.usual_seconds += (seconds - self.usual_seconds) * (0.2 if self.usual_seconds else 1.0)
 
     def _give_back(self, worker: WorkerProcess | None, *, worn: Cause | None) -> None:
         """Free the worker's place; a worn worker is ended at once and its place freed when its successor is ready."""
