@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from vidtomusictags.rpc.admission import with_jitter
-from vidtomusictags.rpc.failures import Failure, UpstreamUnavailable
+from vidtomusictags.rpc.failures import Failure, UpstreamUnavailable, WouldMissDeadline
 from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 from vidtomusictags.rpc.upstream_meter import UpstreamMeter
 
@@ -22,6 +22,8 @@ _BACKOFF_SECONDS = (0.05, 0.2, 0.8, 1.5)
 because round robin takes the next try to another replica."""
 _MOST_WHEN_SHED = 3
 """Tries of a call that is turned away for overload: more of them would be more load."""
+_MOST_WHEN_TOO_LATE = 2
+"""Tries of a call whose wait would outlast its deadline: the line at another replica may be shorter."""
 _SHED_SECONDS = 0.5
 """Before the next of them, where the refusal does not say itself how long to wait."""
 _TOKENS = 20.0
@@ -119,7 +121,11 @@ class Attempts:
         if not _may_pass(failure):
             return None
         most, least = self._most, failure.retry_after_seconds or 0.0
-        if failure.code == "RESOURCE_EXHAUSTED" or isinstance(failure, TurnedAway):
+        if isinstance(failure, WouldMissDeadline):
+            if not self._when_shed.failed():
+                return None
+            most = min(most, _MOST_WHEN_TOO_LATE)
+        elif failure.code == "RESOURCE_EXHAUSTED" or isinstance(failure, TurnedAway):
             if not self._when_shed.failed():
                 return None
             most, least = min(most, _MOST_WHEN_SHED), least or with_jitter(_SHED_SECONDS)
@@ -133,9 +139,11 @@ class Attempts:
 def _may_pass(failure: Failure) -> bool:
     """Whether the failure is of this replica and this moment, not of the request.
 
-    The contract sends a delay where trying again can help, and only there; what gRPC itself says of a lost connection
-    has none.
+    The contract sends a delay where trying again can help on any replica, and only there; what gRPC itself says of a
+    lost connection has none.
     """
+    if isinstance(failure, WouldMissDeadline):
+        return True
     if failure.retry_after_seconds is not None:
         return failure.code in ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
     return isinstance(failure, ConnectionLost)

@@ -81,7 +81,6 @@ async def test_what_may_pass_is_tried_again(failure: Failure) -> None:
         failures.ContentRefused("Never."),
         failures.UpstreamBroken("Never."),
         failures.DeadlineExceeded("Too late."),
-        failures.WouldMissDeadline("Too late.", retry_after_seconds=0.01),
         failures.QueueFull("It will not pass."),
         failures.UpstreamUnavailable("It will not pass."),
         failures.UpstreamQuota("Pay."),
@@ -93,6 +92,24 @@ async def test_what_will_not_pass_is_told_at_once(failure: Failure) -> None:
     with pytest.raises(type(failure)):
         await script.attempts().run("p.S/M", script.once)
     assert len(script.times) == 1
+
+
+async def test_a_line_that_is_too_long_is_left_for_that_of_one_other_replica() -> None:
+    script = Scripted(failures.WouldMissDeadline("Too late."))
+    assert await script.attempts().run("p.S/M", script.once) == ("done", 2)
+    script = Scripted(failures.WouldMissDeadline("Too late."), failures.WouldMissDeadline("Too late."))
+    with pytest.raises(failures.WouldMissDeadline):
+        await script.attempts().run("p.S/M", script.once)
+    assert len(script.times) == 2
+
+
+async def test_lines_that_are_too_long_everywhere_are_soon_tried_no_more_than_once() -> None:
+    script = Scripted(*(failures.WouldMissDeadline("Too late.") for _ in range(60)))
+    attempts = script.attempts()
+    for _ in range(30):
+        with pytest.raises(failures.WouldMissDeadline):
+            await attempts.run("p.S/M", script.once)
+    assert len(script.times) < 30 + 10
 
 
 async def test_the_delay_that_was_asked_for_is_waited() -> None:
