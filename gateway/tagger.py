@@ -33,6 +33,9 @@ _SMOOTHING = 0.2
 class Sandbox(Protocol):
     """Where video is opened and decoded."""
 
+    @property
+    def usual_seconds(self) -> float: ...
+
     def check_room(self, within_seconds: float) -> None: ...
 
     async def sample(
@@ -105,7 +108,7 @@ class Tagger:
 
         Asked before anything of it is read: under overload a refusal must cost next to nothing.
         """
-        self._pressure.check()
+        self._pressure.check(self._remaining_seconds() - self._sandbox.usual_seconds)
         self._sandbox.check_room(self._remaining_seconds() - self._seconds_after_sampling)
 
     async def prepare(self, order: Order) -> Prepared:
@@ -189,22 +192,23 @@ class Tagger:
         order = prepared.order
         marks = [time.monotonic()]
 
-        report(_progress(Stage.SAMPLING, 0, prepared.plan.frames))
-        with naming_fields_of_the_request(), self._tracer.span("sample") as span:
-            clip = await early.clip() if early else None
-            if clip is None:
-                clip = await self._sandbox.sample(
-                    video,
-                    prepared.plan,
-                    timeout_seconds=self._sampling_seconds(video),
-                    on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
-                )
-            span.set(_attributes(clip))
-        marks.append(time.monotonic())
+        with self._pressure.inside():
+            report(_progress(Stage.SAMPLING, 0, prepared.plan.frames))
+            with naming_fields_of_the_request(), self._tracer.span("sample") as span:
+                clip = await early.clip() if early else None
+                if clip is None:
+                    clip = await self._sandbox.sample(
+                        video,
+                        prepared.plan,
+                        timeout_seconds=self._sampling_seconds(video),
+                        on_progress=lambda done, total: report(_progress(Stage.SAMPLING, done, total)),
+                    )
+                span.set(_attributes(clip))
+            marks.append(time.monotonic())
 
-        report(_progress(Stage.CAPTIONING, 0, 1))
-        with self._tracer.span("caption"), self._pressure.heeded():
-            description = await self._captioner.caption(clip, order, lambda piece: report(TextPiece(piece)))
+            report(_progress(Stage.CAPTIONING, 0, 1))
+            with self._tracer.span("caption"), self._pressure.heeded(self._remaining_seconds()):
+                description = await self._captioner.caption(clip, order, lambda piece: report(TextPiece(piece)))
         report(Summarised(description))
         marks.append(time.monotonic())
 
