@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -170,6 +171,7 @@ def _certificate_names(context: Any) -> list[str]:
     return [name.decode(errors="replace") for name in names if name]
 
 
+@lru_cache(maxsize=1024)  # every call asks, those included that are refused because there are too many
 def _address(peer: str) -> str:
     """Of the peer without its port; of IPv6 the network of 64 bits, which one household or host has to itself."""
     kind, _, rest = unquote(peer).partition(":")

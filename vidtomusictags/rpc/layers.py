@@ -15,6 +15,7 @@ import structlog
 
 from vidtomusictags.rpc.call_metrics import CallMeter
 from vidtomusictags.rpc.failures import DeadlineExceeded, Failure, InvalidRequest
+from vidtomusictags.rpc.log_ration import Ration
 from vidtomusictags.rpc.logs import begin_call
 from vidtomusictags.rpc.status import pushback, to_status
 from vidtomusictags.rpc.trace_context import read_headers
@@ -27,6 +28,9 @@ DETAILS = "grpc-status-details-bin"
 
 _REQUEST_SECONDS = 30.0
 """How long the one request of a unary call may take to arrive, since the call holds a slot meanwhile."""
+
+_SHED_LINES = 20
+"""A second."""
 
 Layer = Callable[[str, Any], AbstractAsyncContextManager[None]]
 """Given the full method name and the ServicerContext, a block that the call runs in."""
@@ -56,20 +60,24 @@ class Layers(grpc.aio.ServerInterceptor):
         self._arriving = arriving
         self._replying = replying
         self._passing = passing
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        handler = await continuation(handler_call_details)
         method: str = handler_call_details.method
+        if (known := self._handlers.get(method)) is not None:
+            return known
+        handler = await continuation(handler_call_details)
         if handler is None or method.startswith("/grpc.health."):
             return handler
         layers = self._reflecting if method.startswith("/grpc.") else self._layers
-        return grpc.stream_stream_rpc_method_handler(
+        self._handlers[method] = grpc.stream_stream_rpc_method_handler(
             self._handling(method, handler, layers), handler.request_deserializer, handler.response_serializer
         )
+        return self._handlers[method]
 
     def _handling(self, method: str, handler: grpc.RpcMethodHandler[Any, Any], layers: Sequence[Layer]) -> Any:
         passing = partial(self._passing, method) if self._passing and layers is self._layers else None
@@ -158,29 +166,36 @@ _OUR_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTER
 
 
 def answering(domain: str, calls: CallMeter, tracer: Tracer) -> Layer:
-    """The layer that turns failures into statuses, and tells of a call: its line in the log, its metrics, its span."""
+    """The layer that turns failures into statuses, and tells of a call: its line in the log, its metrics, its span.
+
+    Of calls that are refused for overload so many a second have a line and the others are counted in the next one: a
+    flood must neither fill a disk nor cost more than it has to.
+    """
+    sheds = Ration(a_second=_SHED_LINES)
 
     @asynccontextmanager
     async def layer(method: str, context: Any) -> AsyncIterator[None]:
         metadata = context.invocation_metadata() or ()
         with tracer.serving(method, read_headers(metadata)) as span:
             begin_call(metadata, trace_id=span.trace_id)
-            started, code, reason = time.monotonic(), "CANCELLED", None
+            started, code, reason, shed = time.monotonic(), "CANCELLED", None, False
             calls.began(method)
             try:
                 yield
                 code = "OK"
             except Exception as error:
                 failure = as_failure(error)
-                code, reason = failure.code, failure.reason
-                calls.failed(reason, shed=failure.sheds)
+                code, reason, shed = failure.code, failure.reason, failure.sheds
+                calls.failed(reason, shed=shed)
                 status = to_status(failure, domain=domain)
                 trailing = ((DETAILS, status.SerializeToString()), *pushback(failure))
                 await context.abort(grpc.StatusCode[failure.code], status.message, trailing_metadata=trailing)
             finally:
-                facts = {"reason": reason} if reason else {}
-                seconds = time.monotonic() - started
-                log.info("answered", method=method, code=code, seconds=round(seconds, 4), **facts)
+                ended = time.monotonic()
+                seconds = ended - started
+                if not shed or sheds.take(ended):
+                    facts = ({"reason": reason} if reason else {}) | (sheds.left_out() if shed else {})
+                    log.info("answered", method=method, code=code, seconds=round(seconds, 4), **facts)
                 span.set({"rpc.response.status_code": code})
                 if code in _OUR_FAULTS:
                     span.fail(reason or code)

@@ -64,6 +64,17 @@ async def test_the_delays_of_a_crowd_differ(full: Hosted) -> None:
     assert len(delays) == 10
 
 
+async def test_of_a_flood_of_refusals_some_have_a_line_in_the_log_and_all_are_counted(
+    full: Hosted, logs: LogLines
+) -> None:
+    await asyncio.gather(*(refused(full) for _ in range(100)))
+    await asyncio.sleep(1.1)
+    await refused(full)
+    lines = logs.of("answered", reason="STREAMS_FULL")
+    assert len(lines) < 80
+    assert len(lines) + sum(line.get("not_logged", 0) for line in lines) == 101
+
+
 def test_jitter_halves_at_least_and_adds_half_at_most() -> None:
     delays = [with_jitter(2.0) for _ in range(1000)]
     assert 1.0 <= min(delays) < 1.2
