@@ -1,6 +1,6 @@
 """What each service and the whole can do, and what becomes of them when four times as much is asked of them.
 
-    python benchmarks/load.py                                    # all of it, about five minutes on two idle cores
+    python benchmarks/load.py                                    # all of it, some six minutes on two idle cores
     python benchmarks/load.py --only whole --seconds 30
     python benchmarks/load.py --json load.json --plot load.svg
 

@@ -1,9 +1,13 @@
-"""A classification engine that costs next to nothing, for measuring what surrounds an engine."""
+"""Classification engines that cost next to nothing, for measuring what surrounds an engine."""
 
 from __future__ import annotations
 
+import asyncio
+
 from classifier_service.engines.engine import Answer, EngineCard, Question, ScoredTag, Span
 from classifier_service.taxonomy import Taxonomy
+
+WAIT_SECONDS = 1.0
 
 
 class InstantEngine:
@@ -23,3 +27,14 @@ class InstantEngine:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+class WaitingEngine(InstantEngine):
+    """Answers after a second, as a language model elsewhere does, which costs no processor meanwhile."""
+
+    card = EngineCard(engine="waiting", model="waiting", revision="1")
+
+    async def classify(self, question: Question) -> Answer:
+        """See `ClassificationEngine`."""
+        await asyncio.sleep(WAIT_SECONDS)
+        return await super().classify(question)

@@ -89,20 +89,24 @@ def _checked(reply: object) -> None:
         raise Refused(message.error)
 
 
-@asynccontextmanager
-async def classifier() -> AsyncIterator[Target]:
-    """The classifier with an engine that costs nothing; summaries of two sentences."""
-    async with AsyncExitStack() as stack:
-        served = await stack.enter_async_context(serving("classifier", {"engine": "instant"}, cores=[SERVER_CORE]))
-        channels = [await stack.enter_async_context(_channel(served)) for _ in range(_CONNECTIONS)]
-        method = "/vidtomusictags.classifier.v1.ClassifierService/Classify"
-        calls = cycle([channel.unary_unary(method) for channel in channels])
-        request = classifier_pb2.ClassifyRequest(summary=SUMMARY).SerializeToString()
+def classifying(engine: str) -> Callable[[], AbstractAsyncContextManager[Target]]:
+    """The classifier with an engine of `load_instant_classifier`; summaries of two sentences."""
 
-        async def ask(seconds: float) -> None:
-            await next(calls)(request, timeout=seconds)
+    @asynccontextmanager
+    async def running() -> AsyncIterator[Target]:
+        async with AsyncExitStack() as stack:
+            served = await stack.enter_async_context(serving("classifier", {"engine": engine}, cores=[SERVER_CORE]))
+            channels = [await stack.enter_async_context(_channel(served)) for _ in range(_CONNECTIONS)]
+            method = "/vidtomusictags.classifier.v1.ClassifierService/Classify"
+            calls = cycle([channel.unary_unary(method) for channel in channels])
+            request = classifier_pb2.ClassifyRequest(summary=SUMMARY).SerializeToString()
 
-        yield Target(ask, [served])
+            async def ask(seconds: float) -> None:
+                await next(calls)(request, timeout=seconds)
+
+            yield Target(ask, [served])
+
+    return running
 
 
 def tagging(engine: str) -> Callable[[], AbstractAsyncContextManager[Target]]:
@@ -146,7 +150,8 @@ SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("captioner", captioner, callers=16, deadline=2.0, pinned=True),
-        Scenario("classifier", classifier, callers=16, deadline=2.0, pinned=True),
+        Scenario("classifier", classifying("instant"), callers=16, deadline=2.0, pinned=True),
+        Scenario("provider", classifying("waiting"), callers=64, deadline=5.0, pinned=True),
         Scenario("gateway", tagging("instant"), callers=8, deadline=5.0, pinned=False),
         Scenario("whole", tagging("embedded"), callers=8, deadline=10.0, pinned=False, seconds_factor=2.0),
     )

@@ -1,7 +1,7 @@
 """One service of the load benchmark in a process of its own: `load_servers.py NAME` prints its port and serves.
 
-Settings come from the environment, as for `vidtags serve`; log lines are made and thrown away. The classifier knows one
-more engine here, `instant`, which costs next to nothing, so that what surrounds an engine can be measured.
+Settings come from the environment, as for `vidtags serve`; log lines are made and thrown away. The classifier knows two
+more engines here, `instant` and `waiting`, which cost next to nothing, so that what surrounds them can be measured.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 
-from load_instant_classifier import InstantEngine
+from load_instant_classifier import InstantEngine, WaitingEngine
 
 from classifier_service import engines
 from vidtomusictags.command.service_settings import PACKAGES, ServiceName, read_settings
@@ -39,7 +39,11 @@ def _end_with_stdin() -> None:
 def main() -> None:
     """Serves until a signal."""
     name = ServiceName(sys.argv[1])
-    engines.ENGINES = {**engines.ENGINES, "instant": lambda *_: InstantEngine()}
+    engines.ENGINES = {
+        **engines.ENGINES,
+        "instant": lambda *_: InstantEngine(),
+        "waiting": lambda *_: WaitingEngine(),
+    }
     with Path(os.devnull).open("w") as nowhere:
         write_logs(service=name.value, stream=nowhere)
         running = import_module(f"{PACKAGES[name]}.app").running
