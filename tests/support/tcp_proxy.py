@@ -21,6 +21,7 @@ class TcpProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._passing = asyncio.Event()
         self._passing.set()
+        self._closed = False
         self.address = ""
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -45,12 +46,16 @@ class TcpProxy:
         """Ends all connections and refuses new ones."""
         assert self._server is not None
         self._server.close()
+        self._closed = True
         self.cut()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:  # it had been taken already, and is told of only now
+            writer.transport.abort()
+            return
         task = asyncio.create_task(self._relay(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
