@@ -1,4 +1,4 @@
-"""Remembers for a moment what those behind this gateway have no room for, so that nothing is decoded for them in vain."""
+"""Remembers for a moment what those behind this gateway have no room for, so that no clip is decoded in vain."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from vidtomusictags.rpc import failures
 
-
 WAIT_SHARE = 0.5
 """Of the time that a caller has left, what it may spend in a line. The rest is for the work itself, and for being wrong
 about how long those ahead take; and what is accepted is answered well within its deadline, however much is refused."""
