@@ -26,7 +26,7 @@ from vidtomusictags.rpc.channels import stream_channel
 from vidtomusictags.rpc.deadlines import downstream_seconds
 from vidtomusictags.rpc.durations import to_duration
 from vidtomusictags.rpc.endings import Ending
-from vidtomusictags.rpc.failures import UpstreamBroken
+from vidtomusictags.rpc.failures import DeadlineExceeded, UpstreamBroken
 from vidtomusictags.rpc.outgoing import outgoing_metadata
 from vidtomusictags.rpc.proof import NOTHING, Proof
 from vidtomusictags.rpc.status import from_status
@@ -135,14 +135,16 @@ class CaptionerClient:
         return Description(summary, attempts)
 
     async def _ask_model(self) -> captioner_pb2.GetModelResponse:
-        with hearing(within_seconds=self._upstream.answer_seconds):
+        timeout, lost_after = _patience(self._upstream.answer_seconds)
+        with hearing(within_seconds=lost_after):
             return await self._stub.GetModel(
-                captioner_pb2.GetModelRequest(), timeout=self._answer_seconds(), metadata=outgoing_metadata()
+                captioner_pb2.GetModelRequest(), timeout=timeout, metadata=outgoing_metadata()
             )
 
     async def _validate(self, request: captioner_pb2.CaptionClipRequest) -> None:
-        with hearing(within_seconds=self._upstream.answer_seconds):
-            await self._stub.CaptionClip(request, timeout=self._answer_seconds(), metadata=outgoing_metadata())
+        timeout, lost_after = _patience(self._upstream.answer_seconds)
+        with hearing(within_seconds=lost_after):
+            await self._stub.CaptionClip(request, timeout=timeout, metadata=outgoing_metadata())
 
     async def _caption_once(
         self, clip: SampledClip, config: captioner_pb2.CaptionConfig, shown: ShownText
@@ -180,13 +182,14 @@ class CaptionerClient:
 
     async def _begin(self, call: _CaptionCall, config: captioner_pb2.CaptionConfig) -> None:
         """Returns once the replica has accepted; raises the reason why not, or NotInTime where it says nothing."""
-        seconds = self._answer_seconds()
+        timeout, lost_after = _patience(self._upstream.answer_seconds)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(timeout):
                 await call.write(captioner_pb2.CaptionRequest(config=config))
                 await self._read(call)
         except TimeoutError:
-            raise NotInTime(f"no answer within {seconds:.1f} s") from None
+            kind = DeadlineExceeded if lost_after is None else NotInTime
+            raise kind(f"no answer within {timeout:.1f} s") from None
 
     async def _read(self, call: _CaptionCall) -> captioner_pb2.CaptionResponse:
         reply = await call.read()
@@ -198,9 +201,6 @@ class CaptionerClient:
                 await _hear_out(call)
             raise from_status(reply.error)
         return reply
-
-    def _answer_seconds(self) -> float:
-        return downstream_seconds(self._upstream.answer_seconds)
 
 
 class ClassifierClient:
@@ -233,16 +233,23 @@ class ClassifierClient:
     ) -> tuple[classifier_pb2.ClassifyResponse, int]:
         request.MergeFrom(cast("classifier_pb2.ClassifyRequest", order.classify))
         request.request_id = order.request_id
-        longest = lost_after_seconds or self._upstream.longest_seconds
 
         async def once() -> classifier_pb2.ClassifyResponse:
-            with hearing(within_seconds=lost_after_seconds):
-                return await self._stub.Classify(
-                    request, timeout=downstream_seconds(longest), metadata=outgoing_metadata()
-                )
+            timeout, lost_after = _patience(lost_after_seconds or self._upstream.longest_seconds)
+            with hearing(within_seconds=lost_after if lost_after_seconds else None):
+                return await self._stub.Classify(request, timeout=timeout, metadata=outgoing_metadata())
 
         with translating("classifier"):
             return await self._attempts.run(f"{CLASSIFIER}/Classify", once)
+
+
+def _patience(seconds: float) -> tuple[float, float | None]:
+    """The deadline of a try that may take so long, and after how long without an answer its replica counts as lost.
+
+    None for the latter where the caller's own time ends first: that says nothing of the replica.
+    """
+    timeout = downstream_seconds(seconds)
+    return timeout, seconds if timeout >= seconds else None
 
 
 async def _hear_out(call: _CaptionCall) -> None:

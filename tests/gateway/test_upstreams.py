@@ -81,6 +81,14 @@ async def test_what_the_caller_can_act_on_is_passed_on(failure: Failure, gateway
     assert got.retry_after_seconds == failure.retry_after_seconds
 
 
+async def test_a_caller_with_little_time_hears_that_and_not_that_a_replica_is_lost(
+    gateway: Any, logs: LogLines
+) -> None:
+    outcome = await tag_video(gateway.stub, f"file://{gateway.root}/film.mp4", timeout_seconds=0.2)
+    assert isinstance(outcome.failure, failures.DeadlineExceeded)
+    assert logs.of("upstream unavailable") == logs.of("upstream attempt failed") == []
+
+
 async def test_an_upstream_that_drains_is_one_that_cannot_be_reached(gateway: Any) -> None:
     gateway.captioner.on_config = raising(failures.Draining("I go.", retry_after_seconds=0.2))
     failure = (await tagged(gateway)).failure

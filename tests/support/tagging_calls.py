@@ -58,10 +58,11 @@ async def tag_video(
     options: pb.TagOptions | None = None,
     request_id: str = "",
     metadata: tuple[tuple[str, str], ...] = (),
+    timeout_seconds: float = 30,
 ) -> Outcome:
     """A whole TagVideo call."""
     request = pb.TagVideoRequest(request_id=request_id, uri=uri, options=options)
-    call = stub.TagVideo(request, timeout=30, metadata=metadata)
+    call = stub.TagVideo(request, timeout=timeout_seconds, metadata=metadata)
     return await hear(call, Outcome())
 
 
