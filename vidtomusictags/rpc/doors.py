@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 _HANDSHAKE_BEGINS_WITHIN_SECONDS = 0.1
 """From the moment a new connection is told its certificate until gRPC has begun its handshake; takes microseconds."""
+_TICKETS_SECONDS = 300.0
+"""How long a client that has shown its certificate may come back by a ticket of TLS instead: as long as connections
+live unless settings say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,9 @@ def _credentials(settings: HostSettings, meter: Meter) -> grpc.ServerCredentials
     )
     # Asked when metrics are scraped, so that files which cannot be used are found without a new connection, too.
     meter.watch(CERTIFICATE_ENDS, lambda: files.current().ends_at, LISTENER)
-    certificates = Certificates(lambda: files.current().configuration)
+    certificates = Certificates(
+        lambda: files.current().configuration, lasting_seconds=_TICKETS_SECONDS if client_ca else math.inf
+    )
     return grpc.dynamic_ssl_server_credentials(
         certificates.shown,
         certificates.changed,  # type: ignore[arg-type]  # its documentation has it that None is no change
@@ -90,11 +95,18 @@ class Certificates:
     changes alone, which were otherwise one for each connection, and the others are held up while it exchanges.
     """
 
-    def __init__(self, current: Callable[[], grpc.ServerCertificateConfiguration]) -> None:
-        """current: what the files say now, the same object for as long as they say the same."""
+    def __init__(
+        self, current: Callable[[], grpc.ServerCertificateConfiguration], *, lasting_seconds: float = math.inf
+    ) -> None:
+        """current: what the files say now, the same object for as long as they say the same.
+
+        lasting_seconds: after so long gRPC is told the same once more, by which it forgets the tickets that it gave
+        out: it takes one for a client's certificate and looks at no date of that.
+        """
         self._current = current
+        self._lasting_seconds = lasting_seconds
         self._lock = threading.Lock()
-        self._exchanged_at = 0.0
+        self._exchanged_at = time.monotonic()
         self.shown = current()
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
@@ -102,7 +114,7 @@ class Certificates:
         with self._lock:
             time.sleep(max(0.0, self._exchanged_at - time.monotonic()))
             current = self._current()
-            if current is self.shown:
+            if current is self.shown and time.monotonic() < self._exchanged_at + self._lasting_seconds:
                 return None
             time.sleep(_HANDSHAKE_BEGINS_WITHIN_SECONDS)  # for those that were told just before
             self._exchanged_at = time.monotonic() + _HANDSHAKE_BEGINS_WITHIN_SECONDS

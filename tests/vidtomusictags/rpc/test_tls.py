@@ -24,7 +24,7 @@ from scripted_server import Hosted, hosting
 
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1 import captioner_pb2_grpc
-from vidtomusictags.rpc import server
+from vidtomusictags.rpc import doors, server
 from vidtomusictags.rpc.doors import Certificates
 from vidtomusictags.rpc.reloading import Reloading
 from vidtomusictags.rpc.settings import HostSettings
@@ -170,6 +170,21 @@ class TestRotation:
         assert change == ["the second"]
         assert {what for what, _ in others} == {None}
         assert min(at for _, at in others) - changed_at > 0.09
+
+    def test_tickets_that_stand_for_a_client_certificate_are_forgotten_in_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "certificate"
+        file.write_text("same")
+        now = time.monotonic()
+        monkeypatch.setattr(doors.time, "monotonic", lambda: now)
+        monkeypatch.setattr(doors.time, "sleep", lambda seconds: None)
+        certificates = Certificates(
+            Reloading([file], file.read_text, on_fault=pytest.fail).current, lasting_seconds=300.0
+        )  # type: ignore[arg-type]
+        assert certificates.changed() is None
+        now += 301.0
+        assert [certificates.changed(), certificates.changed()] == ["same", None]
 
     @pytest.mark.parametrize("damage", ["half a certificate", "half a key", "another key", "no key", "expired"])
     async def test_a_pair_that_cannot_be_used_leaves_the_old_one_in_use_and_is_told_once(
