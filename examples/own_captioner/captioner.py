@@ -1,6 +1,7 @@
 """A captioner of one's own, on grpcio and the generated contract alone: put your model where `describe` is.
 
 python examples/own_captioner/captioner.py 127.0.0.1:50051
+python examples/own_captioner/check.py 127.0.0.1:50051          # asks it for all that a gateway counts on
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class OwnCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         async for request in requests:
             frames += request.frames.frames
             if request.HasField("end_of_input"):
+                if len(frames) != request.end_of_input.frame_count or not frames:
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Not all frames came, or there are none.")
                 break
         else:  # a stream that was cut looks like one that ended; only `end_of_input` says that all is there
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "The input ended without end_of_input.")

@@ -228,7 +228,9 @@ def test_scaling_watches_what_is_deployed_and_what_is_measured() -> None:
             assert set(re.findall(r'namespace="(\w+)"', query)) == {deployment["metadata"]["namespace"]}
         first = document["spec"]["triggers"][0]["metadata"]
         assert first["ignoreNullValues"] == "false", "a scrape that is broken would look like nothing to do"
-        assert document["spec"]["fallback"]["behavior"] == "currentReplicasIfHigher", "busy replicas would be taken away"
+        assert document["spec"]["fallback"]["behavior"] == "currentReplicasIfHigher", (
+            "busy replicas would be taken away"
+        )
     assert "vidtags_queue_length" in scaled["captioner"]["spec"]["triggers"][0]["metadata"]["query"]
     [monitor] = cluster.all("PodMonitor").values()
     for name in SERVICES:

@@ -117,3 +117,10 @@ def test_the_table_of_sizes_follows_from_its_figures() -> None:
 @pytest.mark.parametrize("program", ["kubectl", "openssl", "curl", "k6", "docker"])
 def test_commands_of_others_can_be_read_by_a_shell(program: str) -> None:
     assert list(commands(program))
+
+
+def test_lines_of_the_log_that_are_named_are_written() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "vidtomusictags/rpc").glob("*.py"))
+    named = re.findall(r"`([a-z ]+)` in the log", GUIDE)
+    assert named
+    assert [line for line in named if f'"{line}"' not in sources] == []
