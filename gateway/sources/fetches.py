@@ -61,11 +61,12 @@ class Fetches:
         self._arriving = arriving
 
     def expect(self, schemes: Iterable[str]) -> None:
-        """Of these nothing has been fetched yet, which is told as 0."""
+        """Nothing of these has been fetched or has failed yet: told as 0, else the first would be no increase."""
         for scheme in schemes:
             self._meter.add(BYTES, scheme, by=0)
             self._meter.add(REQUESTS, scheme, OK, by=0)
-            self._meter.add(VIDEOS, scheme, OK, by=0)
+            for outcome in (OK, *(failure.reason for failure in _OF_FETCHING)):
+                self._meter.add(VIDEOS, scheme, outcome, by=0)
 
     @contextmanager
     def request(self, scheme: str) -> Iterator[Fetch]:

@@ -178,3 +178,5 @@ class TestOutcomes:
             (("http",), 0),
             (("s3",), 0),
         }
+        for outcome in ("ok", "REMOTE_UNAVAILABLE", "REMOTE_TIMEOUT", "REMOTE_FORBIDDEN", "REMOTE_INVALID"):
+            assert meter.observed(VIDEOS, "s3", outcome) == [0]
