@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from io import FileIO
-from pathlib import Path
 
+from disk import Disk
 from fleet import LATER, Fleet
 from provider import Provider
 
-FILLING_SECONDS = 0.05
-"""How soon what others free is taken."""
 READY_SECONDS = 1.5
 """How long a new process must have been ready before the next may go, as minReadySeconds of a Deployment: until then
 callers may not have come back to it."""
@@ -24,10 +19,11 @@ callers may not have come back to it."""
 
 @dataclass(frozen=True)
 class Scene:
-    """All that can be broken. pause: seconds that a fault lasts."""
+    """All that can be broken. disk: of the first gateway. pause: seconds that a fault lasts."""
 
     fleet: Fleet
     provider: Provider
+    disk: Disk
     pause: float
 
 
@@ -101,13 +97,9 @@ async def provider_is_down(scene: Scene) -> None:
 
 
 async def disk_is_full(scene: Scene) -> None:
-    """One gateway cannot keep uploads; what those that were running leave is taken too."""
-    filler = scene.fleet.spools[0] / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for _ in range(int(2 * scene.pause / FILLING_SECONDS)):
-            _fill(file)
-            await asyncio.sleep(FILLING_SECONDS)
-    filler.unlink()
+    """One gateway cannot keep uploads."""
+    async with scene.disk.full():
+        await asyncio.sleep(2 * scene.pause)
 
 
 async def rollout(scene: Scene) -> None:
@@ -127,26 +119,3 @@ async def _frozen(scene: Scene, name: str) -> AsyncIterator[None]:
         yield
     finally:
         service.send(signal.SIGCONT)
-
-
-@contextmanager
-def small_disk(directory: Path) -> Iterator[bool]:
-    """A file system of 4 MiB on `directory` for the length of the block; False where none can be mounted."""
-    mounted = _ran("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(directory))
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            _ran("umount", "--lazy", str(directory))
-
-
-def _ran(*command: str) -> bool:
-    found = shutil.which(command[0])
-    return found is not None and subprocess.run([found, *command[1:]], check=False, capture_output=True).returncode == 0
-
-
-def _fill(file: FileIO) -> None:
-    """Until there is no room for another byte."""
-    with suppress(OSError):
-        while True:
-            file.write(bytes(4096))
