@@ -42,7 +42,6 @@ class Generation:
     tokens: list[int] = field(default_factory=list)
     ending: Ending | None = None
     prefill_seconds: float = 0.0
-    first_token_at: float = 0.0
     cancelled: bool = False
     reused_tokens: int = 0
     """Prompt tokens whose prefill was taken over from an earlier question on the same clip."""
@@ -61,8 +60,6 @@ class Generation:
 
     def take(self, token: int, *, is_last: bool) -> None:
         """Adds a token, which `is_last` says ends the text without being part of it; tells what can be told."""
-        if not self.tokens:
-            self.first_token_at = time.monotonic()
         self.tokens.append(token)
         piece = "" if is_last else self.text.push(token)
         if is_last or self.text.stopped:

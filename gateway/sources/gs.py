@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.sources.buckets import BucketList, ObjectPlace
 from gateway.sources.fetches import UNCOUNTED, Fetches
-from gateway.sources.object_troubles import object_changed, object_invalid, troubles_named
+from gateway.sources.object_troubles import object_changed, object_invalid, refuse_compressed, troubles_named
 from gateway.sources.rules import SourceRules
 from gateway.sources.source import Place, RemoteVideo
 from vidtomusictags.rpc import failures
@@ -45,8 +45,7 @@ class GsSource:
                 facts = await (await self._storage())._call(
                     "GET", "b/{}/o/{}", place.bucket, place.key, json_out=True, fields="size,generation,contentEncoding"
                 )
-            if facts.get("contentEncoding", "identity") not in ("", "identity"):
-                raise failures.RemoteInvalid("The object is stored compressed; store the video as it is.", field="uri")
+            refuse_compressed(facts.get("contentEncoding"))
             try:
                 size_bytes, generation = int(facts["size"]), str(int(facts["generation"]))
             except (KeyError, TypeError, ValueError):

@@ -58,6 +58,12 @@ def _status(error: BaseException | None) -> int | None:
     return None
 
 
+def refuse_compressed(encoding: str | None) -> None:
+    """Raises RemoteInvalid for an object whose Content-Encoding is one: of such, ranges are none of the video."""
+    if encoding not in (None, "", "identity"):
+        raise failures.RemoteInvalid("The object is stored compressed; store the video as it is.", field="uri")
+
+
 def object_changed() -> failures.VideoChanged:
     """The object is another one than was opened."""
     return failures.VideoChanged("The object changed while it was read; try again.", retry_after_seconds=1.0)

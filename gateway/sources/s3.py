@@ -12,7 +12,7 @@ from typing import Any
 from gateway.sources.buckets import BucketList, ObjectPlace
 from gateway.sources.content_range import ContentRange
 from gateway.sources.fetches import UNCOUNTED, Fetches
-from gateway.sources.object_troubles import object_changed, object_invalid, troubles_named
+from gateway.sources.object_troubles import object_changed, object_invalid, refuse_compressed, troubles_named
 from gateway.sources.rules import SourceRules
 from gateway.sources.source import HEAD_BYTES, Place, RemoteVideo
 from vidtomusictags.rpc import failures
@@ -46,8 +46,7 @@ class S3Source:
                 async with answer["Body"] as body:
                     head = await body.read()
                     fetch.arrived(len(head))
-            if answer.get("ContentEncoding") not in (None, "", "identity"):
-                raise failures.RemoteInvalid("The object is stored compressed; store the video as it is.", field="uri")
+            refuse_compressed(answer.get("ContentEncoding"))
             stretch = ContentRange.parse(answer.get("ContentRange", ""))
             if stretch is None or (stretch.start, stretch.end) != (0, len(head)):
                 raise object_invalid()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,8 +19,8 @@ from typing import Any
 import structlog
 
 from gateway.video.giving_way import GaveWay, YieldingVideo
+from gateway.video.job_outcome import cause_of, end_of_worker, outcome_of
 from gateway.video.limits import SandboxLimits
-from gateway.video.manifest import Manifest
 from gateway.video.patience import Patience
 from gateway.video.plan import SamplingPlan
 from gateway.video.sampled import SampledClip
@@ -40,19 +39,6 @@ __all__ = ["SAMPLERS", "Sandbox", "SandboxLimits", "running_sandbox"]
 log = structlog.get_logger()
 
 OnProgress = Callable[[int, int], None]
-
-# A failure crosses from the worker as its class's name; no other name is believed.
-_FAILURES = {
-    kind.__name__: kind
-    for kind in (
-        failures.DecoderDied,
-        failures.InvalidRequest,
-        failures.UnknownSampler,
-        failures.VideoHasNoPicture,
-        failures.VideoTooLarge,
-        failures.VideoUnreadable,
-    )
-}
 
 
 @asynccontextmanager
@@ -252,16 +238,16 @@ class Sandbox:
                     answer = await supplied(
                         lambda pipe: worker.run(job, [file, pipe], report), arriving, patience.suspend
                     )
-                outcome = await _outcome(answer, plan, worker)
+                outcome = await outcome_of(answer, plan, worker)
         except TimeoutError:
             seconds = self.limits.wall_seconds if left is None else min(self.limits.wall_seconds, left)
             return failures.DecodeTimeout(
                 f"Decoding took longer than {seconds:.3g} seconds; send a shorter clip."
             ), Cause.TIMEOUT
         except SupplyEnded as ended:
-            return _cause_of(ended), None if ended.worker_is_free else Cause.TIMEOUT
+            return cause_of(ended), None if ended.worker_is_free else Cause.TIMEOUT
         except WorkerEnded as ended:
-            return _end_of_worker(ended, self.limits)
+            return end_of_worker(ended, self.limits)
         except (AnswerMalformed, WantMalformed):
             return failures.DecoderDied(
                 "The decoder gave an answer that makes no sense; send the video re-encoded."
@@ -306,34 +292,3 @@ def _keep(task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
     """Hold on to a task until it is done: the event loop itself does not."""
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-async def _outcome(answer: dict[str, Any], plan: SamplingPlan, worker: WorkerProcess) -> SampledClip | failures.Failure:
-    try:
-        if "failure" in answer:
-            name, message, field = answer["failure"]
-            return _FAILURES[name](str(message), field=str(field))
-        sampled = answer["sampled"]
-        extents = [(int(offset), int(length)) for offset, length in sampled["extents"]]
-        manifest = Manifest.from_dict(sampled["manifest"])
-        width, height = int(sampled["width"]), int(sampled["height"])
-    except (KeyError, TypeError, ValueError):
-        raise AnswerMalformed from None
-    return SampledClip(await worker.take_pictures(extents), width, height, plan.encoding, manifest)
-
-
-def _cause_of(ended: SupplyEnded) -> Exception:
-    """Why the bytes do not come; a worker that says so without reason makes no sense."""
-    if isinstance(ended.__cause__, Exception):
-        return ended.__cause__
-    return failures.DecoderDied("The decoder gave an answer that makes no sense; send the video re-encoded.")
-
-
-def _end_of_worker(ended: WorkerEnded, limits: SandboxLimits) -> tuple[failures.Failure, Cause]:
-    if ended.return_code == -signal.SIGXCPU:
-        return failures.DecodeTimeout(
-            f"Decoding used more than {limits.cpu_seconds} seconds of processor time; send a shorter clip."
-        ), Cause.TIMEOUT
-    return failures.DecoderDied(
-        "The decoder ended while it read this video; try again, and if that fails too, send the video re-encoded."
-    ), Cause.ENDED
