@@ -29,8 +29,8 @@ class Line:
         expected_wait = max(0, held + 1 - slots) * self._seconds_per_clip / max(1, slots)
         if expected_wait > WAIT_SHARE * within_seconds:
             raise failures.WouldMissDeadline(
-                f"The clip would wait about {expected_wait:.1f} s and only {within_seconds:.1f} s are left; "
-                "allow more time or try another replica."
+                f"The clip would wait about {expected_wait:.1f} s, more than half of the {within_seconds:.1f} s that "
+                "are left; allow more time or try another replica."
             )
         if waiting >= self._max_queued:
             raise failures.QueueFull(

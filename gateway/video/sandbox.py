@@ -171,8 +171,8 @@ class Sandbox:
             )
         if wait > WAIT_SHARE * within_seconds:
             raise failures.WouldMissDeadline(
-                f"The video would wait about {wait:.1f} s to be decoded and only {max(0.0, within_seconds):.1f} s are "
-                "left; allow more time or try another replica."
+                f"The video would wait about {wait:.1f} s to be decoded, more than half of the "
+                f"{max(0.0, within_seconds):.1f} s that are left; allow more time or try another replica."
             )
 
     async def _wait_for_turn(self, timeout_seconds: float | None) -> None:
