@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from vidtomusictags.command import options
 from vidtomusictags.command.credentials import chosen_credentials
@@ -18,6 +20,7 @@ from vidtomusictags.command.extras import needing
 from vidtomusictags.command.rendering import stdout
 from vidtomusictags.command.replicas import replicas_of
 from vidtomusictags.command.service_settings import ServiceName
+from vidtomusictags.command.text import printable
 
 if TYPE_CHECKING:
     from vidtomusictags.rpc.credentials import Credentials
@@ -47,8 +50,12 @@ Gateway = Annotated[
 ]
 
 _ANY_ADDRESS = re.compile(r"^(0\.0\.0\.0|\[::\]):")
+_WHERE = re.compile(r"^[A-Z_]+: ipv[46]:\S+: ")
+"""What gRPC puts in front of a cause: a code that says nothing, and the address that was asked."""
 _READINESS = "readiness"
 _SECONDS = 5.0
+_LONGEST_CAUSE = 300
+_AT_ONCE = 32
 
 
 def health(
@@ -89,32 +96,51 @@ def health(
     else:
         addresses = [(name.value, _ANY_ADDRESS.sub("127.0.0.1:", target), "", "") for name, target in asked.items()]
     shown = None if plaintext else chosen_credentials()
-    found = [
-        (name, address, f"unreachable: {fault}" if fault else readiness(address, shown, authority=authority))
-        for name, address, authority, fault in addresses
-    ]
+
+    def ask(one: tuple[str, str, str, str]) -> tuple[str, str, Readiness]:
+        name, address, authority, fault = one
+        said = Readiness("unreachable", fault) if fault else readiness(address, shown, authority=authority)
+        return name, address, said
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="health") as threads:  # those that are silent all take long
+        found = list(threads.map(ask, addresses))
     if as_json:
         print_document(_document(found, in_lists=replicas))
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
-        for name, address, state in found:
-            table.add_row(name, address, state, style="" if state == "ready" else "red")
-        stdout().print(table)
-    raise typer.Exit(OK if all(state == "ready" for _, _, state in found) else UNREACHABLE)
+        for name, address, said in found:
+            table.add_row(name, address, said.state, style="" if said.state == "ready" else "red")
+        console = stdout()
+        console.print(table)
+        for name, address, said in found:
+            if said.why:
+                console.print(Text(f"{name} {address}: {printable(said.why)}"), soft_wrap=True)
+    raise typer.Exit(OK if all(said.state == "ready" for _, _, said in found) else UNREACHABLE)
 
 
-def _document(found: Sequence[tuple[str, str, str]], *, in_lists: bool) -> dict[str, Any]:
+def _document(found: Sequence[tuple[str, str, Readiness]], *, in_lists: bool) -> dict[str, Any]:
     """By service: the one address that was asked, or with `in_lists` every replica."""
-    if not in_lists:
-        return {name: {"address": address, "state": state} for name, address, state in found}
     document: dict[str, list[dict[str, str]]] = {}
-    for name, address, state in found:
-        document.setdefault(name, []).append({"address": address, "state": state})
-    return document
+    for name, address, said in found:
+        document.setdefault(name, []).append({"address": address, "state": said.state, "why": said.why})
+    return document if in_lists else {name: one for name, (one,) in document.items()}
 
 
-def readiness(target: str, credentials: Credentials | None = None, *, authority: str = "") -> str:
-    """`ready`, `not ready` (loading or draining), `unreachable`, or `unknown` where something else answers.
+@dataclass(frozen=True)
+class Readiness:
+    """state: `ready`, `not ready` (loading or draining), `unreachable`, or `unknown` where something else answers.
+
+    why: what gRPC says of the latter two, in one line.
+    """
+
+    state: str
+    why: str = ""
+
+
+def readiness(
+    target: str, credentials: Credentials | None = None, *, authority: str = "", within_seconds: float = _SECONDS
+) -> Readiness:
+    """Asks once.
 
     authority: host and port that a certificate must be for; empty: those of the target.
     """
@@ -129,8 +155,16 @@ def readiness(target: str, credentials: Credentials | None = None, *, authority:
     with open_channel(target, tls_alone, authority=authority) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types know no methods
         try:
-            response = stub.Check(health_pb2.HealthCheckRequest(service=_READINESS), timeout=_SECONDS)
+            response = stub.Check(health_pb2.HealthCheckRequest(service=_READINESS), timeout=within_seconds)
         except grpc.RpcError as error:
-            unreachable = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-            return "unreachable" if error.code() in unreachable else "unknown"
-    return "ready" if response.status == health_pb2.HealthCheckResponse.SERVING else "not ready"
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                return Readiness("unreachable", "no answer in time")
+            state = "unreachable" if error.code() is grpc.StatusCode.UNAVAILABLE else "unknown"
+            return Readiness(state, _cause(error.details() or error.code().name))
+    return Readiness("ready" if response.status == health_pb2.HealthCheckResponse.SERVING else "not ready")
+
+
+def _cause(details: str) -> str:
+    """The end of gRPC's chain of errors, such as `Connection refused`, or what is wrong with a certificate."""
+    last = _WHERE.sub("", " ".join(details.rpartition("last error: ")[2].split()))
+    return last if len(last) <= _LONGEST_CAUSE else f"{last[:_LONGEST_CAUSE]}…"

@@ -10,12 +10,14 @@ from vidtomusictags.command.sighting import Sighting
 
 @dataclass(frozen=True)
 class Rates:
-    """Between two looks. calls, sheds and tokens a second; failed: share of the calls; p95 in seconds.
+    """Between two looks. calls, done (those that ended well), sheds and tokens a second; failed: share of the calls;
+    p95 in seconds.
 
     None where nothing is known: a share and a percentile of no call at all, too.
     """
 
     calls: float | None = None
+    done: float | None = None
     failed: float | None = None
     sheds: float | None = None
     completion_tokens: float | None = None
@@ -33,6 +35,7 @@ def rates(earlier: Sighting | None, later: Sighting) -> Rates:
     seconds = later.at - earlier.at
     return Rates(
         calls=calls / seconds,
+        done=(after.done - before.done) / seconds,
         failed=(after.failed - before.failed) / calls if calls else None,
         sheds=(after.sheds - before.sheds) / seconds,
         completion_tokens=(after.completion_tokens - before.completion_tokens) / seconds,

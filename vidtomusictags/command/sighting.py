@@ -38,6 +38,7 @@ class Totals:
     """What has added up since the replica began. buckets: upper bounds in seconds, and calls of work up to them."""
 
     calls: float = 0.0
+    done: float = 0.0
     failed: float = 0.0
     sheds: float = 0.0
     completion_tokens: float = 0.0
@@ -66,27 +67,22 @@ class Sighting:
 def look(
     replica: Replica, metrics_address: str, within_seconds: float, credentials: Credentials | None = None
 ) -> Sighting:
-    """Blocks. credentials: for asking for health. Raises Mistake where the library that reads metrics is missing."""
+    """Blocks for twice `within_seconds` at most: for its metrics, and where there are none for its health.
+
+    credentials: for asking for health. Raises Mistake where the library that reads metrics is missing.
+    """
     if replica.fault:
         return Sighting(replica, time.monotonic(), UNREACHABLE, replica.fault)
     try:
-        page = _page(metrics_address, within_seconds)
+        samples = _samples(_page(metrics_address, within_seconds))
     except OSError as error:
-        return _by_health(replica, credentials, f"no metrics at {metrics_address}: {_words(error)}", _words(error))
-    samples = _samples(page)
-    of = {one.labels["service"] for one in samples.get("vidtags_build_info", ())}
-    if of != {_NAMES[replica.service]}:
-        return _by_health(
-            replica, credentials, f"the metrics at {metrics_address} are not those of a {replica.service}"
-        )
-    return _read(replica, samples)
-
-
-def _by_health(
-    replica: Replica, credentials: Credentials | None, why: str, why_unreachable: str = "nothing answers"
-) -> Sighting:
-    state = readiness(replica.address, credentials, authority=replica.name)
-    return Sighting(replica, time.monotonic(), state, why_unreachable if state == UNREACHABLE else why)
+        why = f"no metrics at {metrics_address}: {_words(error)}"
+    else:
+        if {one.labels["service"] for one in samples.get("vidtags_build_info", ())} == {_NAMES[replica.service]}:
+            return _read(replica, samples)
+        why = f"the metrics at {metrics_address} are not those of a {replica.service}"
+    said = readiness(replica.address, credentials, authority=replica.name, within_seconds=within_seconds)
+    return Sighting(replica, time.monotonic(), said.state, said.why if said.state == UNREACHABLE else why)
 
 
 def _page(address: str, within_seconds: float) -> str:
@@ -148,6 +144,7 @@ def _totals(by_name: Mapping[str, Sequence[Sample]]) -> Totals:
             buckets[bound] = buckets.get(bound, 0.0) + one.value
     return Totals(
         calls=sum(one.value for one in calls),
+        done=sum(one.value for one in calls if one.labels["code"] == "OK"),
         failed=sum(one.value for one in calls if one.labels["code"] in _OUR_FAULTS),
         sheds=sum(one.value for one in by_name.get("vidtags_sheds_total", ())),
         completion_tokens=sum(one.value for one in by_name.get("vidtags_completion_tokens_total", ())),

@@ -64,9 +64,9 @@ def _table(seen: Sequence[Seen], columns: Sequence[_Column]) -> Table:
 
 def _title(seen: Sequence[Seen]) -> str:
     ready = sum(one.sighting.state == READY for one in seen)
-    calls = sum(one.rates.calls or 0.0 for one in seen if one.sighting.replica.service.value == "gateway")
+    done = sum(one.rates.done or 0.0 for one in seen if one.sighting.replica.service.value == "gateway")
     waiting = sum(one.sighting.queue or 0.0 for one in seen)
-    return f"{ready} of {len(seen)} replicas ready · {60 * calls:.0f} clips a minute · {waiting:.0f} waiting"
+    return f"{ready} of {len(seen)} replicas ready · {60 * done:.0f} clips a minute · {waiting:.0f} waiting"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import asyncio
 import http.server
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -22,7 +23,9 @@ from captioner_service.app import running
 from captioner_service.settings import CaptionerSettings
 from vidtomusictags.captioner.v1 import captioner_pb2 as pb
 from vidtomusictags.captioner.v1 import captioner_pb2_grpc
+from vidtomusictags.command import health as health_command
 from vidtomusictags.command import sighting
+from vidtomusictags.command.health import Readiness
 from vidtomusictags.command.rates import Rates, quantile, rates
 from vidtomusictags.command.replicas import Replica, replicas_of
 from vidtomusictags.command.service_settings import ServiceName
@@ -82,10 +85,10 @@ class TestReplicas:
 
 class TestRates:
     def test_two_looks_tell_how_fast_things_go(self) -> None:
-        before = Totals(calls=10, failed=1, sheds=0, completion_tokens=100, buckets={1.0: 5, 2.0: 9, float("inf"): 9})
-        after = Totals(calls=30, failed=6, sheds=4, completion_tokens=300, buckets={1.0: 5, 2.0: 24, float("inf"): 24})
+        before = Totals(10, done=9, failed=1, completion_tokens=100, buckets={1.0: 5, 2.0: 9, float("inf"): 9})
+        after = Totals(30, 24, 6, sheds=4, completion_tokens=300, buckets={1.0: 5, 2.0: 24, float("inf"): 24})
         told = rates(Sighting(ADDRESS, 100.0, "ready", totals=before), Sighting(ADDRESS, 110.0, "ready", totals=after))
-        assert told == Rates(calls=2.0, failed=0.25, sheds=0.4, completion_tokens=20.0, p95_seconds=pytest.approx(1.95))
+        assert told == Rates(2.0, 1.5, failed=0.25, sheds=0.4, completion_tokens=20.0, p95_seconds=pytest.approx(1.95))
 
     def test_nothing_is_made_up(self) -> None:
         now = Sighting(ADDRESS, 110.0, "ready", totals=Totals(calls=5))
@@ -116,7 +119,7 @@ class TestTable:
                 memory_bytes=3 * 2**30,
                 totals=Totals(),
             ),
-            Rates(calls=3.25, failed=0.02, sheds=0.5, completion_tokens=412.0, p95_seconds=0.85),
+            Rates(calls=3.25, done=3.0, failed=0.02, sheds=0.5, completion_tokens=412.0, p95_seconds=0.85),
         ),
         Seen(Sighting(Replica(CAPTIONER, "10.0.0.8:50051"), 0.0, "unreachable", "connection refused"), Rates()),
     )
@@ -202,7 +205,16 @@ class TestLooking:
         there = sighting.look(Replica(CAPTIONER, fakes), nobody, 5.0)
         assert there.why == f"no metrics at {nobody}: connection refused"
         gone = sighting.look(Replica(CAPTIONER, nobody), nobody, 5.0)
-        assert (gone.state, gone.why) == ("unreachable", "connection refused")
+        assert gone.state == "unreachable"
+        assert gone.why.endswith("Connection refused")
+
+    def test_a_replica_that_is_frozen_holds_up_the_table_no_longer_than_twice_the_time_for_a_look(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as frozen:
+            address = f"127.0.0.1:{frozen.getsockname()[1]}"
+            began = time.monotonic()
+            seen = sighting.look(Replica(CAPTIONER, address), address, 0.2)
+        assert time.monotonic() - began < 4
+        assert (seen.state, seen.why) == ("unreachable", "no answer in time")
 
 
 async def describe(port: int) -> None:
@@ -242,13 +254,25 @@ async def test_a_real_captioner_is_shown_at_work(vidtags: Any, nobody: str) -> N
         )
     assert "1 of 3 replicas ready" in printed.stdout
     assert health.code == document.code == 3
-    assert health.stdout.split() == ["captioner", f"127.0.0.1:{port}", "ready", "captioner", nobody, "unreachable"]
-    assert document.document == {
-        "captioner": [
-            {"address": f"127.0.0.1:{port}", "state": "ready"},
-            {"address": nobody, "state": "unreachable"},
-        ]
-    }
+    there, gone, why = health.stdout.splitlines()
+    assert there.split() == ["captioner", f"127.0.0.1:{port}", "ready"]
+    assert gone.split() == ["captioner", nobody, "unreachable"]
+    assert why == f"captioner {nobody}: Failed to connect to remote host: Connection refused"
+    there, gone = document.document["captioner"]
+    assert there == {"address": f"127.0.0.1:{port}", "state": "ready", "why": ""}
+    assert (gone["address"], gone["state"]) == (nobody, "unreachable")
+
+
+def test_health_asks_all_replicas_at_once(vidtags: Any, nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    meeting = threading.Barrier(3, timeout=20)
+
+    def ask(*_: object, **__: object) -> Readiness:
+        meeting.wait()
+        return Readiness("ready")
+
+    monkeypatch.setattr(health_command, "readiness", ask)
+    three = "127.0.0.1:1,127.0.0.2:1,127.0.0.3:1"
+    assert vidtags("health", "captioner", "--captioner", three, "--replicas").code == 0
 
 
 class TestCertificates:
@@ -307,7 +331,9 @@ class TestCertificates:
         ran = await asyncio.to_thread(
             vidtags, "health", "captioner", "--captioner", by_address, "--replicas", "--json", *self.shown(tmp_path)
         )
-        assert ran.document["captioner"] == [{"address": by_address, "state": "unreachable"}]
+        (stranger,) = ran.document["captioner"]
+        assert (stranger["address"], stranger["state"]) == (by_address, "unreachable")
+        assert "Verification" in stranger["why"]
 
     async def test_and_so_they_are_where_top_asks_for_health(
         self, vidtags: Any, port: int, nobody: str, tmp_path: Path
