@@ -212,7 +212,9 @@ class Sandbox:
         try:
             return await WorkerProcess.start(self.limits)
         except (WorkerEnded, OSError) as error:
-            raise failures.DecoderDied("No decoder could be started; try again later.") from error
+            raise failures.WorkerLost(
+                "No decoder could be started; try again after the delay.", retry_after_seconds=with_jitter(1.0)
+            ) from error
 
     async def _run(
         self,

@@ -15,6 +15,7 @@ from video_clips import Recipe
 
 from gateway.video.plan import Encoding, SamplingPlan
 from gateway.video.sandbox import Sandbox, SandboxLimits, running_sandbox
+from gateway.video.worker_process import WorkerEnded, WorkerProcess
 from vidtomusictags.rpc import failures
 
 MakeClip = Callable[[Recipe], Path]
@@ -201,3 +202,22 @@ async def test_closing_ends_running_jobs_and_leaves_no_process(clip: MakeClip) -
     with pytest.raises(failures.DecoderDied):
         await running
     assert not any(is_alive(pid) for pid in pids)
+
+
+async def test_a_video_that_finds_no_decoder_is_not_blamed_and_may_come_back(
+    clip: MakeClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(limits: SandboxLimits) -> WorkerProcess:
+        raise WorkerEnded(-9)
+
+    async with running_sandbox(SandboxLimits(workers=1)) as sandbox:
+        with monkeypatch.context() as patch:
+            patch.setattr(WorkerProcess, "start", die)
+            os.kill(sandbox.workers[0].pid, signal.SIGKILL)
+            while not sandbox.workers[0].has_ended():  # noqa: ASYNC110  # nothing tells of it
+                await asyncio.sleep(0.01)
+            with pytest.raises(failures.WorkerLost) as caught:
+                await sandbox.sample(clip(Recipe()), SamplingPlan())
+        assert caught.value.code == "UNAVAILABLE"
+        assert caught.value.retry_after_seconds
+        assert await sandbox.sample(clip(Recipe()), SamplingPlan())
