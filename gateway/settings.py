@@ -66,7 +66,9 @@ class GatewaySettings(HostSettings):
         (), description="Those of these hosts whose names may lead to addresses that are not public."
     )
     remote_ca_file: AuthoritiesFile = Field(
-        None, description="PEM file of authorities that https:// servers may be certified by, besides the public ones."
+        None,
+        description="PEM file of authorities that https:// servers may be certified by, besides the public ones. Read "
+        "anew when it changes.",
     )
     remote_buckets: BucketNames = Field(
         (),

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import httpcore
+import structlog
 
 from gateway.sources.content_range import ContentRange
 from gateway.sources.fetches import UNCOUNTED, Fetches
@@ -23,6 +24,10 @@ from gateway.sources.rules import SourceRules
 from gateway.sources.source import HEAD_BYTES, Place, RemoteVideo
 from gateway.sources.web_client import REDIRECTS, Answer, WebClient, too_slow, troubles_named
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.certificates import read_authorities
+from vidtomusictags.rpc.reloading import Reloading
+
+log = structlog.get_logger()
 
 _Get = Callable[[int, int, str], AbstractAsyncContextManager[Answer]]
 
@@ -31,7 +36,10 @@ class WebSource:
     """Reads by https and http. lookup: finds addresses; None asks the system."""
 
     def __init__(self, rules: SourceRules, fetches: Fetches = UNCOUNTED, *, lookup: Lookup | None = None) -> None:
-        """Blocks while it reads authorities. Raises OSError or ssl.SSLError for a file of them that cannot be used."""
+        """Blocks while it reads authorities, as does a later use when they changed.
+
+        Raises OSError or ValueError for a file of them that cannot be used.
+        """
         self._rules = rules
         self._fetches = fetches
         self._hosts = HostList(rules.hosts, rules.insecure_hosts)
@@ -50,7 +58,8 @@ class WebSource:
 
     @asynccontextmanager
     async def _opened(self, place: WebPlace) -> AsyncIterator[RemoteVideo]:
-        client = WebClient(self._network, self._authorities, self._fetches, idle_seconds=self._rules.idle_seconds)
+        authorities = None if self._authorities is None else self._authorities.current()
+        client = WebClient(self._network, authorities, self._fetches, idle_seconds=self._rules.idle_seconds)
         async with client, AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._rules.total_seconds):
@@ -87,11 +96,17 @@ class WebSource:
         return _Ranged(partial(client.get, place), response, stretch.total, head)
 
 
-def _authorities(ca_file: Path | None) -> ssl.SSLContext:
-    context = httpcore.default_ssl_context()
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context
+def _authorities(ca_file: Path | None) -> Reloading[ssl.SSLContext]:
+    """The public authorities and those of the file, which is read anew when it changes."""
+
+    def read() -> ssl.SSLContext:
+        context = httpcore.default_ssl_context()
+        if ca_file is not None:
+            context.load_verify_locations(cadata=read_authorities(ca_file).decode("ascii"))
+        return context
+
+    paths = [] if ca_file is None else [ca_file]
+    return Reloading(paths, read, lambda fault: log.warning("old file kept", what="remote authorities", fault=fault))
 
 
 class _Stream:

@@ -345,6 +345,21 @@ class TestCertificates:
                     await fetch(sources, url(web))
             assert web.requests == []
 
+    async def test_authorities_are_read_anew_when_their_file_changes_and_kept_where_it_is_of_no_use(
+        self, secure_web: WebServer, secure_rules: SourceRules, tmp_path: Path, sources_with: Any, fetch: Any
+    ) -> None:
+        secure_web.answers["/film.mp4"] = ranged(DATA)
+        ca_file, right = tmp_path / "ca.pem", secure_rules.ca_file
+        assert right is not None
+        trustme.CA().cert_pem.write_to_path(str(ca_file))
+        async with sources_with(dataclasses.replace(secure_rules, ca_file=ca_file)) as sources:
+            with pytest.raises(failures.RemoteInvalid, match="certificate"):
+                await fetch(sources, url(secure_web))
+            ca_file.write_bytes(right.read_bytes())
+            assert await fetch(sources, url(secure_web)) == DATA
+            ca_file.write_text("half a file")
+            assert await fetch(sources, url(secure_web)) == DATA
+
     async def test_an_unknown_authority_is_not_believed(
         self, secure_web: WebServer, secure_rules: SourceRules, sources_with: Any, fetch: Any
     ) -> None:
