@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from vidtomusictags.rpc.security_settings import refuse_plaintext_key
 from vidtomusictags.rpc.settings import IN_JSON, HostSettings
 
 
@@ -73,3 +74,10 @@ class CaptionerSettings(HostSettings):
     openai_api_key: SecretStr = Field(SecretStr(""), description="Key of the endpoints; empty where they want none.")
     openai_max_concurrent: int = Field(64, ge=1, le=10_000, description="Clips at one endpoint at once.")
     openai_attempts: int = Field(3, ge=1, le=10, description="Times that a clip is tried, on whichever endpoint.")
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _secured(cls, key: SecretStr, others: ValidationInfo) -> SecretStr:
+        if key.get_secret_value():
+            refuse_plaintext_key(others.data.get("openai_base_urls", ()), others)
+        return key

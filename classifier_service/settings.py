@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from classifier_service.budget import Limits
@@ -17,6 +17,7 @@ from classifier_service.engines.instructor.options import InstructorOptions
 from classifier_service.engines.instructor.pacing import Pace
 from classifier_service.engines.instructor.shortlisting import SizeLimits
 from classifier_service.engines.options import EngineOptions, unbounded
+from vidtomusictags.rpc.security_settings import refuse_plaintext_key
 from vidtomusictags.rpc.settings import IN_JSON, HostSettings
 from vidtomusictags.rpc.telemetry import SILENT, Telemetry
 
@@ -91,6 +92,13 @@ class ClassifierSettings(HostSettings):
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(part for raw in value.split(",") if (part := raw.strip())) if isinstance(value, str) else value
+
+    @field_validator("api_key")
+    @classmethod
+    def _secured(cls, key: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if key is not None and (url := others.data.get("base_url")):
+            refuse_plaintext_key([url], others)
+        return key
 
     @property
     def chosen_engine(self) -> str:

@@ -53,6 +53,26 @@ def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in shown.replace("SecretStr", "")
 
 
+@pytest.mark.parametrize("url", ["http://vllm:8000/v1", "http://10.0.0.1/v1", "HTTP://vllm/v1"])
+def test_a_key_leaves_this_machine_in_plaintext_only_where_somebody_said_so(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLASSIFIER_API_KEY", "sk-secret")
+    monkeypatch.setenv("CLASSIFIER_BASE_URL", url)
+    with pytest.raises(ValidationError, match="would travel in plaintext") as caught:
+        ClassifierSettings()
+    assert "sk-secret" not in str(caught.value)
+    monkeypatch.setenv("CLASSIFIER_INSECURE", "true")
+    assert ClassifierSettings().base_url == url
+
+
+@pytest.mark.parametrize("url", ["https://vllm:8000/v1", "http://127.0.0.1:8000/v1", "http://[::1]:8000/v1"])
+def test_a_key_goes_to_this_machine_and_by_tls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASSIFIER_API_KEY", "sk-secret")
+    monkeypatch.setenv("CLASSIFIER_BASE_URL", url)
+    assert ClassifierSettings().base_url == url
+
+
 def test_every_fault_of_the_environment_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLASSIFIER_TEMPERATURE", "hot")
     monkeypatch.setenv("CLASSIFIER_REASKS", "-1")

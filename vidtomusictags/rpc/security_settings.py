@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings
 
+from vidtomusictags.rpc.addresses import is_loopback
 from vidtomusictags.rpc.caller_file import read_callers
 from vidtomusictags.rpc.certificates import read_authorities, read_pair
 from vidtomusictags.rpc.credentials import read_token
@@ -23,6 +25,21 @@ def readable(read: Callable[[], T]) -> T:
         return read()
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+
+def refuse_plaintext_key(urls: Iterable[str], others: ValidationInfo) -> None:
+    """Raises ValueError where a key for these HTTP servers would leave this machine unencrypted and nobody said so.
+
+    others: of a setting declared after `insecure`.
+    """
+    if others.data.get("insecure", False):
+        return
+    for parts in map(urlsplit, urls):
+        if parts.scheme.lower() == "http" and not is_loopback(f"{parts.hostname}:80"):
+            raise ValueError(
+                "would travel in plaintext beyond this machine: use https, or say INSECURE=true (with the service's "
+                "prefix) where the network secures the traffic"
+            )
 
 
 def _checked_certificate(certificate: Path | None) -> Path | None:
