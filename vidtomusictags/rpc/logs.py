@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 from vidtomusictags.rpc.failures import InvalidRequest
 
@@ -25,6 +26,7 @@ def write_logs(*, service: str, level: str = "INFO", stream: TextIO | None = Non
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _naming(service),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -34,7 +36,16 @@ def write_logs(*, service: str, level: str = "INFO", stream: TextIO | None = Non
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _naming(service: str) -> Processor:
+    """Names the service in every line: a context variable would be missing from those of other threads."""
+
+    def name(logger: object, method: str, line: EventDict) -> EventDict:
+        line["service"] = service
+        return line
+
+    return name
 
 
 def begin_call(metadata: Iterable[tuple[str, str | bytes]], *, trace_id: str) -> None:
@@ -42,11 +53,9 @@ def begin_call(metadata: Iterable[tuple[str, str | bytes]], *, trace_id: str) ->
 
     Cleared at entry and not at exit: the exit of a handler's generator may run in another context.
     """
-    service = structlog.contextvars.get_contextvars().get("service")
     structlog.contextvars.clear_contextvars()
     given = next((value for key, value in metadata if key == ID_HEADER), "")
     known = {
-        "service": service,
         "trace_id": trace_id,
         "request_id": given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else "",
     }
