@@ -152,6 +152,25 @@ def test_a_model_may_take_as_long_to_load_as_the_captioner_lets_it(monkeypatch: 
     assert probe["periodSeconds"] * probe["failureThreshold"] > settings.max_load_seconds
 
 
+def test_a_rollout_that_waits_for_a_drain_and_a_model_is_not_taken_for_one_that_failed(cluster: Cluster) -> None:
+    for name, deployment in cluster.all("Deployment").items():
+        spec, pod = deployment["spec"], deployment["spec"]["template"]["spec"]
+        probe = pod["containers"][0]["startupProbe"]
+        needed = probe["periodSeconds"] * probe["failureThreshold"] + spec["minReadySeconds"]
+        if spec["strategy"]["rollingUpdate"]["maxSurge"] == 0:
+            needed += pod["terminationGracePeriodSeconds"]
+        assert spec.get("progressDeadlineSeconds", 600) > needed, (
+            name
+        )  # 600: what Kubernetes takes where nothing is said
+
+
+def test_the_oldest_kubernetes_that_the_guide_names_knows_every_field(cluster: Cluster) -> None:
+    [oldest] = re.findall(r"Kubernetes (1\.\d+) or later", (ROOT / "docs/operations.md").read_text())
+    for document in cluster.documents:
+        if document["kind"] not in CUSTOM:
+            validate(document, oldest)
+
+
 def test_the_spool_holds_what_the_gateway_puts_there(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tls: Path
 ) -> None:

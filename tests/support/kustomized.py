@@ -123,15 +123,15 @@ def require_kubectl() -> None:
         pytest.skip("needs kubectl")
 
 
-def validate(document: Document) -> None:
-    """Raises kubernetes_validate.ValidationError for what Kubernetes 1.37 would not take."""
-    _validate(json.dumps(document, sort_keys=True))
+def validate(document: Document, version: str = "1.37") -> None:
+    """Raises kubernetes_validate.ValidationError for what that Kubernetes would not take."""
+    _validate(json.dumps(document, sort_keys=True), version)
 
 
 @functools.cache
-def _validate(document: str) -> None:
+def _validate(document: str, version: str) -> None:
     """Once for each document: the library reads all its schemas anew each time."""
-    kubernetes_validate.validate(json.loads(document), "1.37", strict=True)
+    kubernetes_validate.validate(json.loads(document), version, strict=True)
 
 
 def selects(selector: Document, labels: Mapping[str, str]) -> bool:
