@@ -99,6 +99,8 @@ class Script:
 
     refuse: Failure | None = None
     """Instead of `accepted`."""
+    turn_away: bool = False
+    """Ends calls as gRPC itself does beyond its own limits: CANCELLED and no word more."""
     break_off: Failure | None = None
     """Ends uploads after `accepted`, unread and by the status alone, as the contract does not have it."""
     fail: Failure | None = None
@@ -240,6 +242,8 @@ def _refuse(script: Script, context: Any) -> None:
         over.wait()
     if script.refuse:
         context.abort_with_status(rpc_status.to_status(to_status(script.refuse, domain="fake")))
+    if script.turn_away:
+        context.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import grpc
 
 from vidtomusictags.client.renewing import RenewingChannel
 from vidtomusictags.rpc import failures
+from vidtomusictags.rpc.admission import with_jitter
 from vidtomusictags.rpc.credentials import Credentials
 from vidtomusictags.rpc.failures import Failure
 from vidtomusictags.rpc.proof import Proof
@@ -19,6 +20,8 @@ RequestT = TypeVar("RequestT")
 AcceptedT = TypeVar("AcceptedT")
 
 _DETAILS = "grpc-status-details-bin"
+_UNSEEN_SECONDS = 1.0
+"""About how long to stay away where the service's gRPC turned a call away unseen, as it does in a flood."""
 
 
 def open_channel(target: str, credentials: Credentials | None = None, *, authority: str = "") -> grpc.Channel:
@@ -55,6 +58,13 @@ def failure_of(error: grpc.RpcError, *, service: str, target: str, timeout_secon
     code = call.code()
     if code is grpc.StatusCode.UNAVAILABLE:
         return failures.UpstreamUnavailable(_unreachable(call, service, target), details={"target": target})
+    if code is grpc.StatusCode.CANCELLED:  # not by this side, which hears of its own otherwise
+        return failures.UpstreamUnavailable(
+            f"The {service} at {target} had no time to look at the call, or was being stopped; try again after the "
+            "delay.",
+            retry_after_seconds=with_jitter(_UNSEEN_SECONDS),
+            details={"target": target},
+        )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return failures.DeadlineExceeded(f"The {service} gave no answer within {timeout_seconds:g} s; allow more time.")
     if code is grpc.StatusCode.UNIMPLEMENTED:

@@ -197,6 +197,17 @@ async def test_an_upload_that_is_broken_off_tells_why(tag: Tag, script: Any, cli
         assert caught.value.retry_after_seconds == 0.5
 
 
+@pytest.mark.parametrize("source", ["upload", "uri"])
+async def test_a_call_that_is_turned_away_unseen_may_be_made_again_a_little_later(
+    tag: Tag, script: Any, clip: Path, source: str
+) -> None:
+    script.turn_away = True
+    with pytest.raises(failures.UpstreamUnavailable, match="had no time to look at the call") as caught:
+        await tag(clip if source == "upload" else "file:///clips/a.mp4")
+    assert caught.value.retry_after_seconds is not None
+    assert 0.5 <= caught.value.retry_after_seconds <= 1.5
+
+
 async def test_where_nothing_answers_the_address_is_named(
     client: Callable[[str, float], Tag], nobody: str, clip: Path
 ) -> None:
