@@ -17,12 +17,15 @@ from log_lines import LogLines
 from tagging_calls import Outcome, hear
 from tcp_proxy import TcpProxy, proxying
 
+from gateway import clients
 from gateway.app import running
 from gateway.settings import GatewaySettings
+from vidtomusictags.captioner.v1 import captioner_pb2
 from vidtomusictags.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from vidtomusictags.rpc.failures import CaptioningFailed, Draining, StreamsFull, WorkerLost
 
 IMPATIENT: dict[str, Any] = {"answer_seconds": 1, "keepalive_seconds": 1}
+WITH_PROMPT = gateway_pb2.TagOptions(prompt=captioner_pb2.Prompt(name="scene"))
 WITH_TEXT = gateway_pb2.TagOptions(text_deltas=True)
 
 
@@ -231,6 +234,17 @@ class TestFrozen:
             attempts = [(await made.tag()).result.attempts.captioner for _ in range(2)]
             assert max(attempts) == 2
             assert time.monotonic() - began < 20
+
+    @pytest.mark.parametrize("where", ["on_model", "on_check"])
+    async def test_what_a_replica_does_not_answer_in_time_is_asked_of_another(
+        self, where: str, film: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(clients, "_MODEL_SECONDS", 0.0)  # else it is not asked again
+        async with replicas(film, captioners=3, answer_seconds=1, keepalive_seconds=60) as made:
+            made.script(where, once(lambda: None), nothing)
+            began = time.monotonic()
+            assert (await made.tag(WITH_PROMPT)).result
+            assert 1 <= time.monotonic() - began < 20
 
     async def test_a_replica_that_freezes_over_its_work_is_left(self, film: Path) -> None:
         async with replicas(film, **IMPATIENT) as made:

@@ -41,7 +41,8 @@ def raising(failure: Exception) -> Script:
 class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
     """Says how many frames it saw, or what `pieces` says.
 
-    on_config and on_frames run before it accepts and before it describes, on_second_piece when it has begun to tell.
+    on_model and on_check run before it answers, on_config and on_frames before it accepts and before it describes,
+    on_second_piece when it has begun to tell.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
     def forget(self) -> None:
         """As it was at first."""
         self.on_model: Script = nothing
+        self.on_check: Script = nothing
         self.on_config: Script = nothing
         self.on_frames: Script = nothing
         self.on_second_piece: Script = nothing
@@ -63,6 +65,7 @@ class FakeCaptioner(captioner_pb2_grpc.CaptionerServiceServicer):
         self, request: captioner_pb2.CaptionClipRequest, context: Any
     ) -> captioner_pb2.CaptionClipResponse:
         assert request.validate_only, "a gateway streams"
+        await self.on_check()
         if request.config.prompt.name not in ("", "concise", "scene"):
             raise UnknownPrompt("There is concise and scene.", field="prompt.name")
         if request.config.generation.temperature > 2:

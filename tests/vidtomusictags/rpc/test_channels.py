@@ -83,4 +83,5 @@ async def test_a_message_above_the_limit_is_refused_and_not_for_overload(unary: 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await unary.stub.CaptionClip(large, timeout=5)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert failure_of(caught.value).retry_after_seconds is None
+    failure = failure_of(caught.value)
+    assert (failure.reason, failure.sheds, failure.retry_after_seconds) == ("UPSTREAM_BROKEN", False, None)
