@@ -13,7 +13,7 @@ from google.rpc import status_pb2
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.deadlines import leaving_time_to_tell
 from vidtomusictags.rpc.failures import Failure
-from vidtomusictags.rpc.layers import as_failure
+from vidtomusictags.rpc.layers import as_failure, let_cancellation_land
 from vidtomusictags.rpc.status import to_status
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -40,6 +40,8 @@ class Requests(Generic[RequestT]):
     async def config(self, *, within_seconds: float) -> RequestT:
         """The first message, which must be the config. Raises ConfigMissing."""
         first = await self._next(within_seconds)
+        if first is None:
+            await let_cancellation_land()
         if first is None or first.WhichOneof("request") != "config":
             raise failures.ConfigMissing(
                 f"The first message must be `config`, sent within {within_seconds:.0f} s; wait for `accepted` then."
@@ -60,7 +62,6 @@ class Requests(Generic[RequestT]):
             yield message
             if kind == "end_of_input":
                 return
-        await asyncio.sleep(0)  # a cancelled call looks like an ended stream; its CancelledError lands here
         raise failures.InputTruncated("The stream ended without `end_of_input`; send everything again.")
 
     def check_end(self) -> None:

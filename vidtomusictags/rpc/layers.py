@@ -32,6 +32,9 @@ _REQUEST_SECONDS = 30.0
 _SHED_LINES = 20
 """A second."""
 
+_CANCELLATION_SECONDS = 0.05
+"""Waited in vain only for callers that break the contract."""
+
 Layer = Callable[[str, Any], AbstractAsyncContextManager[None]]
 """Given the full method name and the ServicerContext, a block that the call runs in."""
 
@@ -148,8 +151,16 @@ async def _only(requests: AsyncIterator[Any]) -> Any:
                 return request
     except TimeoutError:
         raise DeadlineExceeded(f"The request did not arrive within {_REQUEST_SECONDS:.0f} s.") from None
-    await asyncio.sleep(0)  # a cancelled call looks like an ended stream; its CancelledError lands here
+    await let_cancellation_land()
     raise InvalidRequest("The call ended without its request.")
+
+
+async def let_cancellation_land() -> None:
+    """Raises CancelledError where a stream seemed to end because its call was cancelled.
+
+    gRPC tells a handler of the two by different events, within a millisecond or so, the end of the stream first.
+    """
+    await asyncio.sleep(_CANCELLATION_SECONDS)
 
 
 def as_failure(error: Exception) -> Failure:

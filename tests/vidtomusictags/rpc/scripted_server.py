@@ -40,7 +40,8 @@ class Scripted(captioner_pb2_grpc.CaptionerServiceServicer):
         self.on_frames: Callable[[int], Awaitable[None]] = lambda count: nothing()
         self.on_end: Callable[[], Awaitable[None]] = nothing
         self.check_room: Callable[[], None] = lambda: None
-        self.idle_seconds = 5.0
+        self.first_message_seconds = 60.0
+        self.idle_seconds = 60.0
         self.begun = asyncio.Event()
         self.ended = 0
         self.tokens: list[str | None] = []
@@ -67,7 +68,7 @@ class Scripted(captioner_pb2_grpc.CaptionerServiceServicer):
 
     async def _events(self, requests: Requests[pb.CaptionRequest]) -> AsyncGenerator[pb.CaptionResponse, None]:
         try:
-            config = (await requests.config(within_seconds=0.2)).config
+            config = (await requests.config(within_seconds=self.first_message_seconds)).config
             take_request_id(config.request_id)
             await self.on_begin()
             yield pb.CaptionResponse(sequence=1, accepted=pb.CaptionAccepted())

@@ -39,7 +39,7 @@ class Heard:
 async def hear(call: Any, heard: Heard, stop: asyncio.Event | None = None) -> Heard:
     """Reads to the end. stop: set when an error is told, so that the writer stops as a good caller does."""
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             while (reply := await call.read()) is not grpc.aio.EOF:
                 heard.events.append(reply.WhichOneof("event"))
                 heard.sequence.append(reply.sequence)
@@ -98,6 +98,7 @@ async def test_a_stream_that_ends_before_its_config_is_refused(hosted: Hosted) -
 
 
 async def test_a_config_that_does_not_come_ends_the_call(hosted: Hosted) -> None:
+    hosted.script.first_message_seconds = 0.2
     heard = await say(hosted, [], half_close=False)
     assert heard.status is not None
     assert heard.status.code == "DEADLINE_EXCEEDED"
@@ -168,7 +169,7 @@ async def test_a_caller_that_falls_silent_is_told_so(hosted: Hosted) -> None:
 
 
 async def test_the_services_own_deadline_is_told_in_band_too() -> None:
-    async with hosting(max_call_seconds=0.4) as hosted:
+    async with hosting(max_call_seconds=3) as hosted:
         call, heard, stop = hosted.stub.Caption(timeout=10), Heard(), asyncio.Event()
         try:
             await call.write(CONFIG)
@@ -213,7 +214,7 @@ async def test_a_refusal_before_accepted_is_heard_60_times_of_60() -> None:
         await holding.read()
         outcomes = []
         for _ in range(60):
-            call = hosted.stub.Caption(timeout=10)
+            call = hosted.stub.Caption(timeout=60)
             try:
                 await call.write(CONFIG)
                 heard = await hear(call, Heard())
@@ -252,6 +253,20 @@ async def test_a_call_that_its_caller_leaves_ends_the_handler_and_frees_its_slot
         await again.write(CONFIG)
         assert (await again.read()).HasField("accepted")
         again.cancel()
+
+
+@pytest.mark.parametrize("method", ["Caption", "CaptionClip"])
+async def test_a_call_that_is_left_before_its_first_message_is_not_taken_for_one_that_ends_without(
+    method: str, hosted: Hosted, logs: LogLines
+) -> None:
+    """gRPC tells the end of the stream first, and of the cancellation a moment later."""
+    for _ in range(100):
+        call = hosted.channel.stream_stream(f"/{NAME}/{method}")(timeout=60)
+        await call.wait_for_connection()
+        await hosted.stub.GetModel(pb.GetModelRequest())  # so the server has taken up what came before it
+        call.cancel()
+    lines = await logs.wait_for("answered", count=100, method=f"/{NAME}/{method}")
+    assert {(line["code"], line.get("reason")) for line in lines} == {("CANCELLED", None)}
 
 
 async def test_a_line_of_a_call_that_was_left_carries_its_request_id(hosted: Hosted, logs: LogLines) -> None:
