@@ -107,18 +107,22 @@ async def running_worker(spec: WorkerSpec) -> AsyncIterator[WorkerProcess]:
     with theirs:
         ours.setblocking(False)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "captioner_service.worker",
-            str(theirs.fileno()),
-            stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            env={**os.environ, **spec.environment},
-        )
+        process = await _started(theirs, spec.environment)
     worker = WorkerProcess(process, ours)
     try:
         worker.tell(Start(spec.factory, spec.options))
         yield worker
     finally:
         await worker.end()
+
+
+async def _started(theirs: socket.socket, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "captioner_service.worker",
+        str(theirs.fileno()),
+        stdin=asyncio.subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+        env={**os.environ, **environment},
+    )

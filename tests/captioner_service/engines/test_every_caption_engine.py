@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +22,21 @@ FAMILIES = ["llava_next_video", "llava_onevision", "smolvlm", "qwen2_5_vl", "qwe
 ENGINES = ["embedded", "instant", "openai", *FAMILIES]
 
 
-@pytest.fixture(scope="session")
-def contract_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Builds the checkpoint of a family."""
-
-    def build(family: str) -> Path:
-        from captioner_service.engines.transformers.torchvision_shim import declare_missing_operators
-
-        declare_missing_operators()
-        from tiny_checkpoints import FAMILIES as BUILDERS  # type: ignore[import-not-found,unused-ignore]
-
-        folder: Path = tmp_path_factory.mktemp(family) / family
-        BUILDERS[family](folder)
-        return folder
-
-    return build
-
-
 @asynccontextmanager
-async def loaded(**settings: Any) -> AsyncIterator[Describer]:
+async def loaded(starting: AbstractContextManager[None] | None = None, **settings: Any) -> AsyncIterator[Describer]:
+    """starting: around its start."""
     describer = open_describer(CaptionerSettings(max_queued_clips=64, **settings))
     async with describer.alive():
-        await describer.load()
+        with starting or nullcontext():
+            await describer.load()
         yield describer
+
+
+def in_a_worker(model: Path) -> AbstractAsyncContextManager[Describer]:
+    from warm_workers import warm_workers  # type: ignore[import-not-found,unused-ignore]
+
+    sizes = {"context_tokens": 1024, "max_slots": 4, "threads": 1, "reserve_gib": 0.0}
+    return loaded(warm_workers(), engine="transformers", model=str(model), offline=True, **sizes)
 
 
 @asynccontextmanager
@@ -61,16 +53,13 @@ def opened(name: str, checkpoint: Callable[[str], Path]) -> AbstractAsyncContext
     if name in FAMILIES:
         if importlib.util.find_spec("torch") is None:
             pytest.skip("needs torch: pip install -e '.[captioner-transformers]'")
-        model = {"model": str(checkpoint(name)), "context_tokens": 1024, "max_slots": 4}
-        return loaded(engine="transformers", offline=True, reserve_gib=0.0, threads=1, **model)
+        return in_a_worker(checkpoint(name))
     return loaded(engine=name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=ENGINES)
-async def describer(
-    request: pytest.FixtureRequest, contract_checkpoints: Callable[[str], Path]
-) -> AsyncIterator[Describer]:
-    async with opened(request.param, contract_checkpoints) as one:
+async def describer(request: pytest.FixtureRequest, checkpoint: Callable[[str], Path]) -> AsyncIterator[Describer]:
+    async with opened(request.param, checkpoint) as one:
         yield one
 
 

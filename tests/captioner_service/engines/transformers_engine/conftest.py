@@ -1,33 +1,20 @@
-"""Small checkpoints of all families, built once, and engines that have loaded them."""
+"""Small checkpoints of all families, and engines that have loaded them."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # under importlib mode nothing else lets tests find their helpers
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when transformers is imported; no test may reach for the hub
-
 
 @pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoints(checkpoint: Callable[[str], Path]) -> Path:
     """A folder of checkpoints, named for their families."""
-    from captioner_service.engines.transformers.torchvision_shim import declare_missing_operators
-
-    declare_missing_operators()
-    import torch
     from tiny_checkpoints import FAMILIES
 
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for name, build in FAMILIES.items():
-        build(folder / name)
+    (folder,) = {checkpoint(family).parent for family in FAMILIES}
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("torch", reason="needs torch: pip install -e '.[captioner-tr
 
 import grpc
 from slot_requests import noise_clip
+from warm_workers import warm_workers
 
 from captioner_service.app import running
 from captioner_service.describer import Described
@@ -49,6 +51,14 @@ def long_text(describer: InFlight) -> tuple[asyncio.Task[Described], asyncio.Eve
     return task, heard
 
 
+@pytest.fixture
+def warm() -> Iterator[None]:
+    """The worker and those that replace it are born warm; the one that is asked over the wire starts from nothing."""
+    with warm_workers():
+        yield
+
+
+@pytest.mark.usefixtures("warm")
 async def test_a_worker_killed_or_stopped_under_load_costs_no_unheard_text(checkpoints: Path) -> None:
     describer = open_describer(settings(checkpoints, max_step_seconds=6.0))
     assert isinstance(describer, InFlight)
