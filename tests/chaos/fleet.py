@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from name_server import NameServer, free_port, serving_names
+from free_ports import free_port
+from name_server import NameServer, serving_names
 from service_process import ServiceProcess
 from tcp_proxy import TcpProxy, proxying
 

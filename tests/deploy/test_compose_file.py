@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
@@ -65,7 +65,7 @@ def test_no_image_but_a_captioner_for_gpus_installs_torch() -> None:
 
 
 def test_the_commands_and_environments_of_the_compose_file_tag_a_clip(compose: dict[str, Any], tmp_path: Path) -> None:
-    places = {name: f"127.0.0.1:{_free_port()}" for name in (*SERVICES, *(f"{one}_health" for one in SERVICES))}
+    places = {name: f"127.0.0.1:{free_port()}" for name in (*SERVICES, *(f"{one}_health" for one in SERVICES))}
     with ExitStack() as stack:
         processes = {}
         for name in SERVICES:  # in the order of depends_on
@@ -129,9 +129,3 @@ def _await_health(command: list[str], environment: dict[str, str], process: subp
             return
         assert process.poll() is None, "the service ended before it was healthy"
         assert time.monotonic() < ends_at, checked.stderr
-
-
-def _free_port() -> int:
-    """A port that was free a moment ago; the commands of the compose file need it beforehand."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import urllib.request
 from collections.abc import Mapping
 
+from free_ports import free_port
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 
 def free_address() -> str:
     """Metrics listen where the settings say and nowhere else, so a test must know an address beforehand."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 class MetricsPage:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from free_ports import free_port
 
 DNSMASQ = shutil.which("dnsmasq") or ("/usr/sbin/dnsmasq" if Path("/usr/sbin/dnsmasq").exists() else None)
 
@@ -64,22 +65,3 @@ async def serving_names(directory: Path, names: Mapping[str, Sequence[str]]) -> 
         yield server
     finally:
         await server.stop()
-
-
-def free_port(addresses: Sequence[str] = ("127.0.0.1",)) -> int:
-    """A port that nobody has on any of these addresses, as far as one can know."""
-    while True:
-        with socket.socket() as first:
-            first.bind((addresses[0], 0))
-            port: int = first.getsockname()[1]
-            if all(_free(address, port) for address in addresses[1:]):
-                return port
-
-
-def _free(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-        return True

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
+from free_ports import free_port
 from web_server import (
     Answer,
     WebServer,
@@ -368,22 +369,11 @@ class TestCertificates:
                 await fetch(sources, url(secure_web))
 
 
-async def test_a_server_that_is_not_there_is_unavailable(
-    rules: SourceRules, sources_with: Any, fetch: Any, unused_port: int
-) -> None:
-    host = f"localhost:{unused_port}"
+async def test_a_server_that_is_not_there_is_unavailable(rules: SourceRules, sources_with: Any, fetch: Any) -> None:
+    host = f"localhost:{free_port()}"
     async with sources_with(dataclasses.replace(rules, insecure_hosts=(host,), private_hosts=(host,))) as sources:
         with pytest.raises(failures.RemoteUnavailable):
             await fetch(sources, f"http://{host}/film.mp4")
-
-
-@pytest.fixture
-def unused_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_the_spool_keeps_no_file(web: WebServer, sources: Sources, fetch: Any, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import grpc
 import pytest
-from name_server import DNSMASQ, free_port, serving_names
+from free_ports import free_port
+from name_server import DNSMASQ, serving_names
 from scripted_server import NAME, Hosted, hosting
 from tcp_proxy import proxying
 
