@@ -30,3 +30,11 @@ def warnings_in(faults_in: Findings) -> Findings:
         return [str(warning) for warning in inspect_taxonomy(text, name="house-moods.yaml").warnings]
 
     return read
+
+
+@pytest.fixture
+def taxonomies_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of services whose embedded engine is not what is tested."""
+    from encoded_taxonomies import embed_once  # only here: most tests need no onnxruntime
+
+    monkeypatch.setattr("classifier_service.engines.embedded.taxonomy_encoding.embed", embed_once)

@@ -16,6 +16,8 @@ from classifier_service.settings import ClassifierSettings
 from vidtomusictags.classifier.v1 import classifier_pb2 as pb
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import ClassifierServiceStub
 
+pytestmark = pytest.mark.usefixtures("taxonomies_encoded_once")
+
 JOY = "Children laugh and dance in a garden, and everybody cheers."
 
 

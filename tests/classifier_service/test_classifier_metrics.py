@@ -11,6 +11,8 @@ from classifier_service.settings import ClassifierSettings
 from vidtomusictags.classifier.v1 import classifier_pb2 as pb
 from vidtomusictags.classifier.v1.classifier_pb2_grpc import ClassifierServiceStub
 
+pytestmark = pytest.mark.usefixtures("taxonomies_encoded_once")
+
 CLASSIFY = "/vidtomusictags.classifier.v1.ClassifierService/Classify"
 
 

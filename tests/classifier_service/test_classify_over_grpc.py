@@ -20,6 +20,8 @@ from vidtomusictags.classifier.v1 import classifier_pb2_grpc
 from vidtomusictags.rpc import failures
 from vidtomusictags.rpc.status import from_rpc_error
 
+pytestmark = pytest.mark.usefixtures("taxonomies_encoded_once")
+
 KEY = "sk-secret-of-the-test"
 SUMMARY = "Friends laugh, dance and celebrate a birthday in a garden."
 HAPPY: dict[str, Any] = {
