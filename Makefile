@@ -3,7 +3,10 @@ SHELL := /bin/bash
 CLIP ?= examples/big-buck-bunny.mp4
 TAXONOMY ?= music-moods
 VENV ?= .venv
+WORKERS ?= 0
 export VENV
+# The tests start hundreds of processes; without this, each of them may have to compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 python := $(VENV)/bin/python
 
 .PHONY: demo test check protos lock help
@@ -12,9 +15,9 @@ demo: ## Tag a clip with the embedded engines: make demo [CLIP=path.mp4] [TAXONO
 	@deploy/setup.sh demo
 	@"$(python)" -m vidtomusictags try "$(CLIP)" --taxonomy "$(TAXONOMY)"
 
-test: ## Pass the tests: make test [ARGS='-k name']
+test: ## Pass the tests: make test [ARGS='-k name'] [WORKERS=2 shares them between two processes]
 	@deploy/setup.sh test
-	@"$(python)" -m pytest -q $(ARGS)
+	@"$(python)" -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: ## Lint, types, contract, known vulnerabilities (AUDIT=skip leaves these out, AUDIT=required insists on them)
 	@deploy/setup.sh test

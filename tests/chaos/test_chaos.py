@@ -38,6 +38,8 @@ from load import CALL_SECONDS, Load
 from name_server import DNSMASQ
 from provider import Provider, serving_model
 
+pytestmark = pytest.mark.alone  # nine processes under load
+
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "1"))
 PER_SECOND = float(os.environ.get("CHAOS_PER_SECOND", "3"))
 PAUSE_SECONDS = 2.5

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fake_upstreams import FakeCaptioner, FakeClassifier, serving_captioner, serving_classifier
 from service_processes import open_files, resident_mebibytes, served
 from tagging_calls import Outcome, tag_upload, tag_video
 
 from vidtomusictags.gateway.v1 import gateway_pb2, gateway_pb2_grpc
+
+pytestmark = pytest.mark.alone  # whatever else ran would take of the room that is measured
 
 MB = 1_000_000
 CHUNK = bytes(256 * 1024)

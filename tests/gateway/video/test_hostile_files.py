@@ -25,6 +25,8 @@ from gateway.video.sandbox import Sandbox, SandboxLimits, running_sandbox
 from vidtomusictags.rpc import failures
 
 MakeClip = Callable[[Recipe], Path]
+pytestmark = pytest.mark.alone  # it bounds what seconds of decoding cost
+
 SMALL = Recipe(frames=24, gop=8, width=64, height=48)
 
 
