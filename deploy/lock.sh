@@ -23,5 +23,7 @@ compile captioner "embedded-captioner cli jwt metrics tracing" "${held[@]}" "$@"
 compile captioner-gpu "captioner-transformers captioner-openai cli jwt metrics tracing" "${held[@]}" "$@"
 compile classifier "embedded-classifier classifier-instructor cli jwt metrics tracing" "${held[@]}" "$@"
 compile gateway "gateway cli jwt metrics remote tracing" "${held[@]}" "$@"
-uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-  --custom-compile-command 'deploy/lock.sh' --group pyproject.toml:audit "$@" --output-file deploy/requirements/audit.txt
+for group in audit pip; do
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+    --custom-compile-command 'deploy/lock.sh' --group "pyproject.toml:$group" "$@" --output-file "deploy/requirements/$group.txt"
+done

@@ -33,12 +33,14 @@ if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2>/dev/nu
   "$python" -m venv --clear "$venv" || fail "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
 fi
 
-pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet install --no-warn-script-location)
+pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet install --no-warn-script-location --no-compile)
 install() { PIP_ROOT_USER_ACTION=ignore "${pip[@]}" "$@" 2>"$venv/pip.log"; }
 explain() {
   tail -n 5 "$venv/pip.log" >&2
   fail "packages could not be installed. Is the network down, or a proxy needed (https_proxy)? The log is $venv/pip.log"
 }
+# Python 3.11 brings a pip that takes twice the time to look through an index; where no other can be had, it will do.
+install --require-hashes -r deploy/requirements/pip.txt || true
 echo "setup: installing the packages of $lock (some 200 MB the first time)"
 install --require-hashes -r "$lock" || explain
 if [ -n "$torch_lock" ]; then
@@ -48,4 +50,7 @@ if [ -n "$torch_lock" ]; then
   install --require-hashes --no-deps -r "$torch_lock" || explain
 fi
 install --no-deps --no-build-isolation --editable . || explain
+# On all cores, which pip does not use; what hardly anything imports is compiled when it is. Some packages hold templates
+# that only look like Python.
+"$venv/bin/python" -m compileall -q -q -j 0 -x '/tests/|/transformers/models/' "$venv"/lib/python*/site-packages || true
 echo "$sums" >"$stamp"
