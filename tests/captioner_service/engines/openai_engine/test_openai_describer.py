@@ -210,4 +210,5 @@ def test_no_more_of_an_address_is_told_than_its_host(url: str) -> None:
     meter = RecordingMeter()
     told = Endpoint(url, client=None, telemetry=Telemetry(meter=meter))  # type: ignore[arg-type]
     assert told.host == "vllm:8000"
-    assert [labels for _, labels, _ in meter.told] == [("vllm:8000",)]
+    assert {host for _, (host, *_), _ in meter.told} == {"vllm:8000"}
+    assert "secret" not in str(meter.told)
