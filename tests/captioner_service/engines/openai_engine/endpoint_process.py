@@ -63,7 +63,7 @@ def options_for(*urls: str, **other: Any) -> OpenAIOptions:
         "default_frames": 8,
         "max_new_tokens": 256,
         "frame_short_side_pixels": 64,
-        "load_seconds": 10.0,
+        "load_seconds": 60.0,
     }
     return OpenAIOptions(**{**values, **other})
 
