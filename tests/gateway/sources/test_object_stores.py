@@ -188,6 +188,27 @@ class TestS3:
             assert await fetch(sources, "s3://clips/film.mp4") == DATA
         assert not any("authorization" in request.headers for request in web.requests)
 
+    @pytest.mark.parametrize("told", [{}, {"Content-Range": f"bytes 0-{1 << 39}/{1 << 40}"}], ids=["none", "too much"])
+    async def test_of_a_store_that_keeps_to_no_range_nothing_is_read(
+        self, told: dict[str, object], web: WebServer, sources_with: Any, fetch: Any, bucket: Any
+    ) -> None:
+        sent = 0
+
+        async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            writer.write(head(206 if told else 200, told, 1 << 40))
+            while not writer.transport.is_closing():
+                writer.write(bytes(MIB))
+                sent += MIB
+                await writer.drain()
+
+        web.answers["/clips/film.mp4"] = answer
+        rules = SourceRules(buckets=("s3://clips",), s3_endpoint=f"http://127.0.0.1:{web.port}")
+        async with sources_with(rules) as sources:
+            with pytest.raises(failures.RemoteInvalid):
+                await fetch(sources, "s3://clips/film.mp4")
+        assert sent < 64 * MIB, "what lies in the buffers of sockets"
+
     async def test_a_silent_store_is_given_up(self, web: WebServer, sources_with: Any, fetch: Any, bucket: Any) -> None:
         web.answers["/clips/film.mp4"] = lambda request, writer: asyncio.sleep(60)
         rules = SourceRules(buckets=("s3://clips",), s3_endpoint=f"http://127.0.0.1:{web.port}", total_seconds=0.5)
