@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import weakref
 
 import grpc
 import pytest
@@ -129,3 +131,33 @@ class TestDeadline:
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await logs.wait_for("answered")
         assert hosted.script.ended == 1
+
+
+@pytest.mark.parametrize("kind", [InvalidRequest, RuntimeError])
+async def test_what_the_frames_of_a_failure_held_is_gone_with_the_call_and_waits_for_no_collector(
+    kind: type[Exception], hosted: Hosted
+) -> None:
+    class Picture:
+        """Something large."""
+
+    seen: list[weakref.ref[Picture]] = []
+
+    def decode() -> None:
+        picture = Picture()
+        seen.append(weakref.ref(picture))
+        raise ValueError("half a picture")
+
+    async def fail() -> None:
+        try:
+            decode()
+        except ValueError as error:
+            raise kind("The frame cannot be read.") from error
+
+    hosted.script.on_clip = fail  # type: ignore[assignment]
+    gc.disable()
+    try:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await hosted.stub.CaptionClip(pb.CaptionClipRequest(), timeout=20)
+        assert [picture() for picture in seen] == [None]
+    finally:
+        gc.enable()
