@@ -197,7 +197,7 @@ class Sandbox:
         """An idle worker; a new one for one that ended meanwhile: where memory ends, the kernel picks anybody."""
         worker = self._idle.pop()
         if worker is not None and worker.has_ended():
-            await worker.stop()
+            await worker.ended()
             self._lost(worker, Cause.ENDED)
             worker = None
         return worker or await self._started()

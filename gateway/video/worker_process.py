@@ -15,6 +15,8 @@ from typing import Any
 from gateway.video.limits import SandboxLimits
 
 MESSAGE_BYTES = 1 << 18
+_ENDING_SECONDS = 1.0
+"""Between the end of a worker's socket and that of its process, unless it only feigns its end."""
 
 
 class WorkerEnded(Exception):
@@ -163,6 +165,16 @@ class WorkerProcess:
         """End the process now, whatever it does; `stop` still has to be awaited."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+
+    async def ended(self) -> None:
+        """Frees what belonged to a worker that `has_ended`, and lets its return code be known.
+
+        Not by `stop` at once: to kill a process that has ended is to take its code away from who waits for it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_SECONDS):
+                await self._process.wait()
+        await self.stop()
 
     async def stop(self) -> None:
         """End the process and free all that belongs to it."""
