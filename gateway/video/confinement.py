@@ -92,8 +92,8 @@ _CLONE_THREAD = 0x00010000
 _Instruction = tuple[int, int, int, int]
 
 
-def confine(limits: SandboxLimits) -> None:
-    """Bound this process for good.
+def confine(limits: SandboxLimits) -> bool:
+    """Bound this process for good; whether its system calls are filtered from now on.
 
     Memory, open files, no file growth, no core dumps, death with its parent; and, where the kernel lets an unprivileged
     process filter its own system calls, no sockets, no programs, no other processes, and no file but those that its
@@ -112,14 +112,17 @@ def confine(limits: SandboxLimits) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (value, value))
-    _forbid_system_calls(libc)
+    return _forbid_system_calls(libc)
 
 
-def _forbid_system_calls(libc: ctypes.CDLL) -> None:
-    """Answer EPERM to the system calls of `_FORBIDDEN`: a seccomp filter (linux/seccomp.h, linux/filter.h)."""
+def _forbid_system_calls(libc: ctypes.CDLL) -> bool:
+    """Answer EPERM to the system calls of `_FORBIDDEN`: a seccomp filter (linux/seccomp.h, linux/filter.h).
+
+    False where the kernel or the machine has none.
+    """
     machine = platform.machine()
     if machine not in _ARCHITECTURE:
-        return
+        return False
     load_word, jump_if_equal, jump_if_at_least, jump_if_set, give_back = 0x20, 0x15, 0x35, 0x45, 0x06
     load_number, load_first = (load_word, 0, 0, 0), (load_word, 0, 0, 16)  # seccomp_data.nr, .args[0]
     allow = (give_back, 0, 0, 0x7FFF0000)
@@ -146,7 +149,7 @@ def _forbid_system_calls(libc: ctypes.CDLL) -> None:
     program.append(allow)
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in program))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
-    libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0)
+    return bool(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0) == 0)
 
 
 def _error(number: int) -> int:

@@ -93,6 +93,12 @@ class Sandbox:
         for failure in started:
             if isinstance(failure, BaseException):
                 raise RuntimeError("a decoding worker does not start; its own output says why") from failure
+        if not all(worker.is_filtered for worker in self.workers):
+            log.warning(
+                "decoders are not confined",
+                advice="this kernel filters no system calls (seccomp), so a video that takes its decoder over reaches "
+                "this process's files and memory; run the gateway where it does",
+            )
 
     async def close(self) -> None:
         """End all workers, and with them all running jobs."""

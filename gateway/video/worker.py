@@ -58,9 +58,9 @@ class SharedOutput:
         self._end += len(data)
 
 
-def serve(control: socket.socket, output: SharedOutput, limits: SandboxLimits) -> None:
-    """Do jobs until the parent closes its end."""
-    control.send(json.dumps({"ready": sorted(sys.modules)}).encode())
+def serve(control: socket.socket, output: SharedOutput, limits: SandboxLimits, *, filtered: bool) -> None:
+    """Do jobs until the parent closes its end. filtered: whether the kernel filters this process's system calls."""
+    control.send(json.dumps({"ready": sorted(sys.modules), "filtered": filtered}).encode())
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 2)
         if not message:
@@ -125,11 +125,11 @@ def main() -> None:
     av.logging.set_level(None)
     Image.preinit()  # Pillow imports its formats on first use
     output = SharedOutput(int(output_fd), limits.max_output_bytes)
-    confine(limits)
+    filtered = confine(limits)
     if parent_is_gone(int(parent)):
         return
     with socket.socket(fileno=int(control_fd)) as control:
-        serve(control, output, limits)
+        serve(control, output, limits, filtered=filtered)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class WorkerProcess:
         self._output_size = size
         self.jobs = 0
         self.loaded_modules: frozenset[str] = frozenset()
+        self.is_filtered = False
 
     @classmethod
     async def start(cls, limits: SandboxLimits) -> WorkerProcess:
@@ -75,6 +76,7 @@ class WorkerProcess:
             async with asyncio.timeout(limits.startup_seconds):
                 ready = await worker._receive()
             worker.loaded_modules = frozenset(ready["ready"])
+            worker.is_filtered = bool(ready["filtered"])
             return worker
         except BaseException:
             theirs.close()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from log_lines import LogLines
 from video_clips import Recipe
 
 from gateway.video.plan import Encoding, SamplingPlan
@@ -48,6 +49,23 @@ async def test_workers_import_no_grpc_and_the_parent_no_decoder(sandbox: Sandbox
     for worker in sandbox.workers:
         assert "av" in worker.loaded_modules
         assert not {"grpc", "google.protobuf"} & worker.loaded_modules
+
+
+async def test_a_kernel_that_confines_no_decoder_is_warned_of(monkeypatch: pytest.MonkeyPatch, logs: LogLines) -> None:
+    async with running_sandbox(SandboxLimits(workers=1)) as sandbox:
+        assert sandbox.workers[0].is_filtered
+    assert logs.of("decoders are not confined") == []
+    start = WorkerProcess.start
+
+    async def unfiltered(limits: SandboxLimits) -> WorkerProcess:
+        worker = await start(limits)
+        worker.is_filtered = False
+        return worker
+
+    monkeypatch.setattr(WorkerProcess, "start", unfiltered)
+    async with running_sandbox(SandboxLimits(workers=1)):
+        pass
+    assert len(logs.of("decoders are not confined")) == 1
 
 
 @pytest.mark.parametrize("encoding", Encoding)
