@@ -22,7 +22,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
         for percent, style in (("p50", "-"), ("p99", ":")):
             shares = [level["latency"].get(percent, float("nan")) / result["deadline"] for level in result["levels"]]
             latency.plot(offered, shares, style, marker="o", color=line.get_color(), label=f"{name}, {percent}")
-    goodput.set(xlabel="offered load / capacity", ylabel="answers in time / capacity", ylim=(0, 1.2))
+    goodput.set(xlabel="offered load / capacity", ylabel="answers in time / capacity", ylim=(0, 1.3))
     latency.set(xlabel="offered load / capacity", ylabel="latency of answers / deadline", ylim=(0, 1.05))
     goodput.legend(fontsize="small", frameon=False)
     latency.legend(fontsize="x-small", frameon=False, ncols=2)
