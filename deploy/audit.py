@@ -91,7 +91,10 @@ def audit(locks: Sequence[Path], pip_audit: Path, *, required: bool) -> int:
             "Does this machine's package index serve vulnerability data, and is it reachable?",
             file=sys.stderr,
         )
-    print(f"audit: {clean} of {len(locked_by)} packages of {len(locks)} lock files have no known vulnerability")
+    print(
+        f"audit: {clean} of {len(locked_by)} packages of {len(locks)} lock files were looked up and free of known "
+        "vulnerabilities"
+    )
     return 1 if vulnerable or (unknown and required) else 0
 
 
