@@ -19,6 +19,7 @@ from PIL import Image
 from gateway.video.limits import SandboxLimits
 from gateway.video.plan import Encoding, SamplingPlan
 from gateway.video.sampling import Sampled, sample_video
+from gateway.video.whole_file import WholeSource
 
 FRAMES, SHORT_SIDE = 8, 336
 Pictures = NDArray[np.uint8]
@@ -67,10 +68,12 @@ class _Array:
 
 
 def ours(path: Path, sampler: str, threads: int) -> tuple[Sampled, Pictures]:
-    """This repository's sampler in this process, opening included."""
+    """This repository's sampler in this process, opening included, the file given as to a decoding worker."""
     sink = _Array()
     plan = SamplingPlan(sampler=sampler, frames=FRAMES, short_side_pixels=SHORT_SIDE, encoding=Encoding.RGB24)
-    outcome = sample_video(str(path), plan, SandboxLimits(), sink, lambda done, total: None, threads)
+    with path.open("rb") as file:
+        source = WholeSource(file.fileno())
+        outcome = sample_video(source, plan, SandboxLimits(), sink, lambda done, total: None, threads)
     return outcome, sink.stacked(outcome.width, outcome.height)
 
 

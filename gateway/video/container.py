@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from gateway.video.arriving_file import ArrivingFile, ArrivingSource
+from gateway.video.arriving_file import ArrivingSource
 from gateway.video.limits import SandboxLimits
 from gateway.video.whole_file import WholeSource
 from vidtomusictags.rpc import failures
 
-# A path without a file-name extension, or a seekable file object without a name: some demuxers are chosen by extension.
-Source = str | BinaryIO | ArrivingSource | WholeSource
+# What either opens has no name: some demuxers are chosen by a file's extension.
+Source = ArrivingSource | WholeSource
 
 # Formats that hold video and refer to nothing outside their own bytes, and some of plain sound, so that a sound file
 # is called one. Playlists (hls, concat, dash, sdp), image sequences and text formats are absent on purpose.
@@ -59,14 +58,12 @@ def open_container(source: Source, limits: SandboxLimits) -> InputContainer:
 
 def _open_without_probing(source: Source, options: dict[str, str], no_probe: Any) -> InputContainer:
     try:
-        return av.open(
-            _from_the_start(source), "r", options=options, stream_options=no_probe, metadata_errors="replace"
-        )
+        return av.open(source.open(), "r", options=options, stream_options=no_probe, metadata_errors="replace")
     except ValueError as error:
         if isinstance(error, av.FFmpegError):
             raise
         # FLV and MPEG-PS name their streams only while probing, and PyAV then refuses options for streams.
-        return av.open(_from_the_start(source), "r", options=options, metadata_errors="replace")
+        return av.open(source.open(), "r", options=options, metadata_errors="replace")
 
 
 @contextmanager
@@ -76,14 +73,6 @@ def shortage_named() -> Iterator[None]:
         yield
     except (av.error.MemoryError, av.error.BlockingIOError) as error:
         raise MemoryError(str(error)) from None
-
-
-def _from_the_start(source: Source) -> str | BinaryIO | ArrivingFile:
-    if isinstance(source, ArrivingSource | WholeSource):
-        return source.open()
-    if not isinstance(source, str | Path):
-        source.seek(0)
-    return source
 
 
 def moving_pictures(container: InputContainer) -> list[VideoStream]:

@@ -12,10 +12,8 @@ from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from gateway.video.arriving_file import ArrivingSource
 from gateway.video.container import Source, moving_pictures, open_container, refuse_the_oversized, shortage_named
 from gateway.video.limits import SandboxLimits
-from gateway.video.whole_file import WholeSource
 
 _MOST_DECODER_THREADS = 16  # FFmpeg's own bound
 
@@ -73,14 +71,9 @@ class OpenVideo:
         return self.stream.average_rate or self.stream.base_rate or None
 
     @property
-    def can_be_shared(self) -> bool:
-        """Whether the source can be open several times at once; a file object has but one position."""
-        return isinstance(self._source, str | ArrivingSource | WholeSource)
-
-    @property
     def arrives_in_order(self) -> bool:
         """Whether the file is still being filled from its start, so that its end is the last to come."""
-        return isinstance(self._source, ArrivingSource) and self._source.in_order
+        return self._source.in_order
 
     @property
     def pixel_aspect(self) -> Fraction:

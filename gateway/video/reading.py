@@ -57,7 +57,7 @@ class FrameReader:
         if self._threads == 1 or sum(costs) * coded < _WORTH_THREADS_PIXELS:
             self._read_with_one_thread(groups, deliver)
             return
-        containers = min(self._threads, len(groups)) if self._video.can_be_shared else 1
+        containers = min(self._threads, len(groups))
         is_even = _longest_share(costs, self._threads) < _UNEVEN * sum(costs) / self._threads
         self._video.use_decoder_threads(1 if containers > 1 and is_even else self._threads)
         if containers > 1:
