@@ -92,7 +92,7 @@ class Fetches:
         except _OF_FETCHING as failure:
             outcome = known_reason(failure.reason)
             raise
-        except Exception:
+        except Exception:  # of the video itself, or of its call; it was fetched
             outcome = OK
             raise
         finally:

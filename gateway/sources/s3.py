@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.sources.buckets import BucketList, ObjectPlace
 from gateway.sources.content_range import ContentRange
-from gateway.sources.fetches import UNCOUNTED, Fetches
+from gateway.sources.fetches import UNCOUNTED, Fetch, Fetches
 from gateway.sources.object_troubles import object_changed, object_invalid, refuse_compressed, troubles_named
 from gateway.sources.rules import SourceRules
 from gateway.sources.source import HEAD_BYTES, Place, RemoteVideo
@@ -48,12 +48,8 @@ class S3Source:
                     stretch = ContentRange.parse(answer.get("ContentRange", ""))
                     if stretch is None or stretch.start or stretch.end > HEAD_BYTES:
                         raise object_invalid()  # as of a store that knows no ranges: nothing of it is read
-                    head = b""
-                    while len(head) < stretch.length and (piece := await body.read(stretch.length - len(head))):
-                        fetch.arrived(len(piece))
-                        head += piece
-            if len(head) < stretch.length:
-                raise object_invalid()
+                    received = _received(body, stretch.length, fetch, self._rules.idle_seconds)
+                    head = b"".join([piece async for piece in received])
         yield _Object(self, place, stretch.total, answer.get("ETag", ""), head, self._rules.idle_seconds)
 
     async def get(self, place: ObjectPlace, start: int, end: int, **conditions: str) -> Any:
@@ -104,14 +100,18 @@ class _Object:
                     raise object_invalid()
                 if stretch.total != self.size_bytes or answer.get("ETag", "") != self._etag:
                     raise object_changed()
-                received = 0
-                while received < stretch.length:
-                    async with troubles_named(self._idle_seconds):
-                        piece = await body.read(min(_PIECE_BYTES, stretch.length - received))
-                    if not piece:
-                        raise failures.RemoteUnavailable(
-                            "The object store broke off; try again.", retry_after_seconds=1.0
-                        )
-                    received += len(piece)
-                    fetch.arrived(len(piece))
+                async for piece in _received(body, stretch.length, fetch, self._idle_seconds):
                     yield piece
+
+
+async def _received(body: Any, length: int, fetch: Fetch, idle_seconds: float) -> AsyncGenerator[bytes, None]:
+    """So many bytes of an answer in pieces, whatever else it holds. Raises RemoteUnavailable for fewer."""
+    received = 0
+    while received < length:
+        async with troubles_named(idle_seconds):
+            piece = await body.read(min(_PIECE_BYTES, length - received))
+        if not piece:
+            raise failures.RemoteUnavailable("The object store broke off; try again.", retry_after_seconds=1.0)
+        received += len(piece)
+        fetch.arrived(len(piece))
+        yield piece
