@@ -121,14 +121,12 @@ class Attempts:
         if not _may_pass(failure):
             return None
         most, least = self._most, failure.retry_after_seconds or 0.0
-        if isinstance(failure, WouldMissDeadline):
+        too_late = isinstance(failure, WouldMissDeadline)
+        if too_late or failure.code == "RESOURCE_EXHAUSTED" or isinstance(failure, TurnedAway):
             if not self._when_shed.failed():
                 return None
-            most = min(most, _MOST_WHEN_TOO_LATE)
-        elif failure.code == "RESOURCE_EXHAUSTED" or isinstance(failure, TurnedAway):
-            if not self._when_shed.failed():
-                return None
-            most, least = min(most, _MOST_WHEN_SHED), least or with_jitter(_SHED_SECONDS)
+            most = min(most, _MOST_WHEN_TOO_LATE if too_late else _MOST_WHEN_SHED)
+            least = least if too_late else least or with_jitter(_SHED_SECONDS)
         if number >= most or (isinstance(failure, NotInTime) and not self._when_slow.failed()):
             return None
         backoff = with_jitter(_BACKOFF_SECONDS[min(number, len(_BACKOFF_SECONDS)) - 1])

@@ -15,8 +15,8 @@ _LONGEST_SECONDS = 1.0
 _SHARE = 0.5
 """Of the delay that was asked for. Their queues must not run empty while this one holds back."""
 _ANSWERS_A_PLACE = 4
-"""Answers after which one clip more is let in than was found to be too many: at most one clip in so many is decoded in
-vain, and where captioners are added, the clips that they get double in the time of so many of their answers."""
+"""Answers after which one clip more is let in than was found to be too many, so that about one in so many is decoded in
+vain, and the clips inside double in the time of so many of the answers to all where captioners are added."""
 _BELIEVED_SECONDS = 5.0
 """How long a line is taken for too long after the last word of it."""
 _LITTLE_MORE = 1.25
