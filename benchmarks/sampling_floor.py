@@ -17,6 +17,7 @@ from gateway.video.gop import GopReader, Tally
 from gateway.video.limits import SandboxLimits
 from gateway.video.locating import locate_frames
 from gateway.video.opening import OpenVideo
+from gateway.video.whole_file import WholeSource
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _needed_seconds(job: Job) -> float:
     def ignore(index: int, frame: VideoFrame, video: Any) -> None:
         """The frame has been decoded, which is all that is measured."""
 
-    with Timed(str(job.path), SandboxLimits()) as video:
+    with job.path.open("rb") as file, Timed(WholeSource(file.fileno()), SandboxLimits()) as video:
         table = locate_frames(video, SandboxLimits(), cheapest=TableKind.INDEX)
         reader = GopReader(video, table, Tally())
         for group in table.groups_of(job.indices):
