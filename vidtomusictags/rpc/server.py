@@ -34,10 +34,8 @@ log = structlog.get_logger()
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _MAX_STREAMS = 1024
 OPTIONS = (
-    (
-        "grpc.max_concurrent_streams",
-        _MAX_STREAMS,
-    ),  # of a connection; a backstop: `Admission` answers before, with words
+    # Of a connection; a backstop: `Admission` answers before, with words.
+    ("grpc.max_concurrent_streams", _MAX_STREAMS),
     # Backstops too. Of calls that arrived and were not looked at yet, gRPC lets in as many as a burst may have, refuses
     # more at random up to the hard limit, and all beyond, health included: CANCELLED and no word of when to come back.
     # Without them a flood would grow old unseen, and everybody be answered late.
