@@ -15,7 +15,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from recording_meter import RecordingMeter
-from web_server import Request, WebServer, head, ranged, serving_web, status
+from web_server import Request, WebServer, head, partly, ranged, serving_web, status
 
 from gateway.sources.fetched import FetchedVideo
 from gateway.sources.fetches import BYTES, REQUESTS, VIDEOS, Fetches
@@ -208,6 +208,16 @@ class TestS3:
             with pytest.raises(failures.RemoteInvalid):
                 await fetch(sources, "s3://clips/film.mp4")
         assert sent < 64 * MIB, "what lies in the buffers of sockets"
+
+    async def test_a_store_that_breaks_off_in_the_beginning_is_worth_another_try(
+        self, web: WebServer, sources_with: Any, fetch: Any, bucket: Any
+    ) -> None:
+        web.answers["/clips/film.mp4"] = partly(206, DATA[:50], 100, Content_Range="bytes 0-99/1000")
+        rules = SourceRules(buckets=("s3://clips",), s3_endpoint=f"http://127.0.0.1:{web.port}")
+        async with sources_with(rules) as sources:
+            with pytest.raises(failures.RemoteUnavailable) as gone:
+                await fetch(sources, "s3://clips/film.mp4")
+        assert gone.value.retry_after_seconds
 
     async def test_a_silent_store_is_given_up(self, web: WebServer, sources_with: Any, fetch: Any, bucket: Any) -> None:
         web.answers["/clips/film.mp4"] = lambda request, writer: asyncio.sleep(60)
